@@ -1,0 +1,187 @@
+"""Every error that Runwright raises. Declared here in Python so that they carry attributes; the Rust core raises these same classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class RunwrightError(Exception):
+    """The base of all.
+
+    Attributes:
+        message (str): what failed, on what.
+        field (str | None): the argument or setting at fault, where one is.
+        value (Any): its offending value.
+        cure (str | None): what to do about it.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, value: Any = None, cure: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.value = value
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.cure}" if self.cure else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, dict(self.__dict__))
+
+
+def _rebuild(kind: type[RunwrightError], message: str, state: dict[str, Any]) -> RunwrightError:
+    error = kind(message)
+    error.__dict__.update(state)
+    return error
+
+
+class InvalidError(RunwrightError, ValueError):
+    """An argument is wrong; nothing was created."""
+
+
+class NotFoundError(RunwrightError, LookupError):
+    """A project, function, run or entity of that name or key does not exist."""
+
+
+class ConflictError(RunwrightError):
+    """The thing exists already with another content, or is in a state that does not allow this."""
+
+
+class CaptureError(RunwrightError):
+    """A function cannot travel: it has no source and cannot be pickled. Nothing was created."""
+
+
+class SourceError(RunwrightError):
+    """`code_src` cannot be fetched, is unsafe to unpack, or does not hold the handler. Nothing was created."""
+
+
+class MaterializeError(RunwrightError, TypeError):
+    """A value cannot be written as an output, or a stored one cannot be read back."""
+
+
+class StoreError(RunwrightError):
+    """The database or the artifact store cannot be reached, is full, locked or damaged."""
+
+
+class BackendError(RunwrightError):
+    """The place to run cannot execute this: a program is missing, a process cannot be started."""
+
+
+class ForkError(RunwrightError):
+    """An asynchronous call in a forked child, where no event engine can exist."""
+
+
+class RunError(RunwrightError):
+    """A run did not complete.
+
+    Attributes:
+        key (str | None): the run's key.
+        state (str | None): `ERROR` or `STOPPED`.
+        cause (str | None): what ended it, e.g. `UserError`, `OutOfMemory`, `Timeout`.
+        type (str | None): the class name of the user's exception.
+        traceback (str | None): the user's traceback.
+        exit_code (int | None), signal (str | None): how the process ended.
+        log (list[str]): the last log lines.
+        attributes (dict): JSON-able attributes of the user's exception.
+    """
+
+    def __init__(self, message: str, **evidence: Any) -> None:
+        super().__init__(message, cure=evidence.get("cure"))
+        self.key: str | None = evidence.get("key")
+        self.state: str | None = evidence.get("state")
+        self.cause: str | None = evidence.get("cause")
+        self.type: str | None = evidence.get("type")
+        self.traceback: str | None = evidence.get("traceback")
+        self.exit_code: int | None = evidence.get("exit_code")
+        self.signal: str | None = evidence.get("signal")
+        self.log: list[str] = evidence.get("log") or []
+        self.attributes: dict[str, Any] = evidence.get("attributes") or {}
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.traceback:
+            parts.append(self.traceback.rstrip())
+        elif self.log:
+            parts.append("last log lines:\n" + "\n".join(f"  {line}" for line in self.log))
+        if self.cure:
+            parts.append(f"→ {self.cure}")
+        return "\n".join(parts)
+
+
+class UserError(RunError):
+    """The user's code raised; `type`, `traceback` and `attributes` are those of the exception."""
+
+
+class ExitCodeError(RunError):
+    """The process ended with an exit code other than 0."""
+
+
+class SignalError(RunError):
+    """The process was killed by a signal that Runwright did not send."""
+
+
+class OutOfMemoryError(RunError):
+    """The process was killed because memory ran out."""
+
+
+class TimedOutError(RunError):
+    """An attempt took longer than `timeout`."""
+
+
+class StoppedError(RunError):
+    """The run was stopped on request."""
+
+
+class RequirementError(RunError):
+    """`requirements` could not be installed."""
+
+
+class ImportFailedError(RunError):
+    """The function's source or handler does not import where it runs."""
+
+
+class InputError(RunError):
+    """An input could not be read or bound to a parameter."""
+
+
+class OutputError(RunError):
+    """An output is missing, was not declared, or could not be materialised."""
+
+
+class UpstreamFailedError(RunError):
+    """A run that this one needs did not complete."""
+
+
+class DiskFullError(RunError):
+    """There was no room left to write."""
+
+
+class NotStartedError(RunError):
+    """The run was recorded, but its client died before anything was started."""
+
+
+class RunnerLostError(RunError):
+    """The runner died without writing an end (killed, machine restarted)."""
+
+
+class RunnerError(RunError):
+    """A fault of Runwright itself."""
+
+
+BY_CAUSE: dict[str, type[RunError]] = {
+    "UserError": UserError,
+    "ExitCode": ExitCodeError,
+    "Signal": SignalError,
+    "OutOfMemory": OutOfMemoryError,
+    "Timeout": TimedOutError,
+    "Stopped": StoppedError,
+    "RequirementError": RequirementError,
+    "ImportFailed": ImportFailedError,
+    "InputError": InputError,
+    "OutputError": OutputError,
+    "UpstreamFailed": UpstreamFailedError,
+    "DiskFull": DiskFullError,
+    "NotStarted": NotStartedError,
+    "RunnerLost": RunnerLostError,
+    "RunnerError": RunnerError,
+}
