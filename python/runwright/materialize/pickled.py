@@ -1,0 +1,156 @@
+"""Anything else: pickle, or cloudpickle for what plain pickle cannot do (lambdas, classes of `__main__`).
+
+A pickle is read only by the Python minor version that wrote it: code in it (cloudpickle) crashes another interpreter rather than
+failing, and classes of the standard library change between minors. So that is checked before a byte of it is loaded.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import pickle  # noqa: S403
+import sys
+import types
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+from .base import Materializer, type_name
+from .errors import MaterializeFailed, disk_error, first_line
+
+_PROTOCOL = 5  # of Python 3.8 and later
+_INSTALL = "add 'cloudpickle' to `requirements` (pip install 'runwright[pickle]')"
+
+
+def python_version() -> str:
+    """The running interpreter as `3.11`."""
+    return "%d.%d" % sys.version_info[:2]
+
+
+class Pickle(Materializer):
+    """Whatever pickles."""
+
+    kind, format = "pickle", "pkl"
+
+    def handles(self, value: Any) -> bool:
+        return True
+
+    def write(self, value: Any, path: str) -> Dict[str, Any]:
+        refuse(value)
+        return {"format": "pickle", "python": python_version(), "note": "pickled", **dump(value, path)}
+
+    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+        check_python(descriptor)
+        with Path(path).open("rb") as file:
+            return load(file, descriptor)
+
+
+def dump(value: Any, path: str) -> Dict[str, Any]:
+    """Pickle to `path`; `{"by": "cloudpickle"}` where that was needed.
+
+    Raises:
+        MaterializeFailed: neither can.
+        OSError: the disk.
+    """
+    try:
+        with Path(path).open("wb") as file:
+            pickle.dump(value, file, _PROTOCOL)
+        if not names_main(path):
+            return {}
+        reason: Optional[BaseException] = None
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        disk = disk_error(error)
+        if disk is not None:
+            raise disk from error
+        reason = error
+    try:
+        import cloudpickle
+    except ImportError:
+        if reason is None:
+            return {"note": "pickled; it refers to classes of __main__, which must be there where it is read"}
+        raise MaterializeFailed(*_why(value, reason, without=True)) from reason
+    try:
+        with Path(path).open("wb") as file:
+            cloudpickle.dump(value, file, _PROTOCOL)
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        disk = disk_error(error)
+        if disk is not None:
+            raise disk from error
+        raise MaterializeFailed(*_why(value, error, without=False)) from error
+    return {"by": "cloudpickle"}
+
+
+def names_main(path: str) -> bool:
+    """Whether a pickle refers to `__main__`, which is another module in the process that reads it."""
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b"__main__") >= 0
+
+
+def check_python(descriptor: Dict[str, Any]) -> None:
+    """Refuse what another Python pickled.
+
+    Raises:
+        MaterializeFailed: naming both versions.
+    """
+    written, here = descriptor.get("python"), python_version()
+    if written and written != here:
+        raise MaterializeFailed(
+            f"it was pickled by Python {written} and cannot be read by Python {here}",
+            f"read it with Python {written}, or return a value that is not pickled (a data frame, an array, JSON values)",
+        )
+
+
+def load(file: Any, descriptor: Dict[str, Any]) -> Any:
+    """Unpickle from an open file.
+
+    Raises:
+        MaterializeFailed: a module it needs is not here, or it is damaged.
+    """
+    try:
+        return pickle.load(file)  # noqa: S301
+    except (ImportError, AttributeError) as error:
+        raise MaterializeFailed(
+            f"it cannot be unpickled here ({first_line(error)})",
+            "make the module that defines its class importable here, in the same version",
+        ) from error
+
+
+def refuse(value: Any) -> None:
+    """Say no to what is used up or bound to this process, even where pickle would do something with it.
+
+    Raises:
+        MaterializeFailed: with the cure for the type.
+    """
+    for kinds, what, cure in _REFUSED:
+        if isinstance(value, kinds):
+            raise MaterializeFailed(f"a {type(value).__name__} cannot be kept: {what}", cure)
+
+
+_REFUSED: Tuple[Tuple[Tuple[type, ...], str, str], ...] = (
+    ((types.GeneratorType, map, filter, zip, types.AsyncGeneratorType), "it is used up as it is read", "return a list: `return list(…)`"),
+    ((types.CoroutineType,), "it was never awaited", "await it and return what it gives"),
+    (
+        (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper),
+        "it is an open file of this process",
+        "close it and return its path as `pathlib.Path`, or what it holds",
+    ),
+)
+
+
+def _why(value: Any, error: BaseException, without: bool) -> Tuple[str, str]:
+    """Message and cure for what does not pickle; `without`: cloudpickle was not there to try."""
+    message = f"cannot be pickled ({first_line(error)})"
+    if isinstance(error, RecursionError):
+        return message, "it is nested too deep: return it in a flat form"
+    if without and not (isinstance(error, TypeError) and "cannot pickle" in str(error)):
+        return message + ", and cloudpickle, which might, is not installed", _INSTALL
+    return message, (
+        "return plain data, a data frame, an array or a model instead; or leave out what belongs to this process "
+        f"(locks, connections, open files, generators) by `__getstate__` of {type_name(value)}; or register a materializer"
+    )
+
+
+MATERIALIZER = Pickle()

@@ -1,0 +1,63 @@
+"""polars frames as parquet; their types (Categorical, Enum, Decimal, …) travel in the file's Arrow schema."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from .base import Materializer, is_exactly, need
+from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
+from .preview import COLUMNS, ROWS, describe
+
+
+class Polars(Materializer):
+    """`polars.DataFrame`, `Series`, and `LazyFrame` (computed while it is written; reads back as a scan of the file)."""
+
+    kind, format, type = "table", "parquet", "dataitem"
+
+    def handles(self, value: Any) -> bool:
+        return is_exactly(value, "polars", "DataFrame", "LazyFrame", "Series")
+
+    def write(self, value: Any, path: str) -> Dict[str, Any]:
+        polars = need("polars", "a polars table")
+        name = type(value).__name__
+        if name == "LazyFrame":
+            # Streamed: it may be larger than memory.
+            try:
+                value.sink_parquet(path)
+            except Exception as error:
+                disk = disk_error(error)
+                if disk is not None:
+                    raise disk from error
+                raise MaterializeFailed(f"the query fails ({first_line(error)})", "call `.collect()` to see where") from error
+            scan = polars.scan_parquet(path, hive_partitioning=False)
+            frame, rows = scan.head(ROWS).collect(), scan.select(polars.len()).collect().item()
+            return {**_describe(frame, rows), "of": "polars.LazyFrame"}
+        frame = value.to_frame() if name == "Series" else value
+        extra = {**_describe(frame, frame.height), "of": f"polars.{name}"}
+        kept = {"type": self.type, "kind": self.kind, **extra}
+        try:
+            frame.write_parquet(path)
+            schema = polars.read_parquet_schema(path)
+        except Exception as error:
+            disk = disk_error(error)
+            if disk is not None:
+                raise disk from error
+            raise Unsuitable(f"parquet cannot hold it ({first_line(error)})", kept) from error
+        if dict(schema) != dict(frame.schema) or (not frame.columns and frame.height):
+            raise Unsuitable("parquet would not give its types back", kept)
+        return extra
+
+    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+        polars = need("polars", "a polars table")
+        if descriptor.get("of") == "polars.LazyFrame":
+            return polars.scan_parquet(path, hive_partitioning=False)
+        frame = polars.read_parquet(path, hive_partitioning=False)
+        return frame.to_series() if descriptor.get("of") == "polars.Series" else frame
+
+
+def _describe(frame: Any, rows: int) -> Dict[str, Any]:
+    head = frame.head(ROWS).select(frame.columns[:COLUMNS])
+    return describe(frame.columns, frame.dtypes, rows, head.rows())
+
+
+MATERIALIZER = Polars()

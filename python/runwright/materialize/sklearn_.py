@@ -1,0 +1,85 @@
+"""scikit-learn estimators, and those of others that derive from them (xgboost, lightgbm), with joblib.
+
+As https://scikit-learn.org/stable/model_persistence.html says, only the version that saved a model is sure to load it: the versions
+are kept, and reading with others warns.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any, Dict, Tuple
+
+from . import pickled
+from .base import Materializer, is_a, need
+from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
+
+_PACKAGES = ("sklearn", "numpy", "scipy", "joblib")
+
+
+class Sklearn(Materializer):
+    """Any `BaseEstimator`."""
+
+    kind, format, type = "sklearn", "joblib", "model"
+
+    def handles(self, value: Any) -> bool:
+        return is_a(value, "sklearn", "BaseEstimator")
+
+    def write(self, value: Any, path: str) -> Dict[str, Any]:
+        extra = {"versions": versions(value), "python": pickled.python_version()}
+        try:
+            need("joblib", "a scikit-learn model").dump(value, path)
+        except (MemoryError, MaterializeFailed):
+            raise
+        except Exception as error:
+            disk = disk_error(error)
+            if disk is not None:
+                raise disk from error
+            # A lambda or a class of __main__ in a step: cloudpickle may.
+            raise Unsuitable(f"joblib cannot ({first_line(error)})", {"type": self.type, "kind": self.kind, **extra}) from error
+        if pickled.names_main(path):
+            raise Unsuitable("it has a class of __main__", {"type": self.type, "kind": self.kind, **extra})
+        return extra
+
+    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+        check_versions(descriptor)
+        try:
+            return need("joblib", "a scikit-learn model").load(path)
+        except (ImportError, AttributeError) as error:
+            raise MaterializeFailed(
+                f"the model cannot be loaded here ({first_line(error)})",
+                f"install what it was written with: {_wanted(descriptor) or 'its packages'}",
+            ) from error
+
+
+def versions(value: Any, packages: Tuple[str, ...] = _PACKAGES) -> Dict[str, str]:
+    """Versions of the packages that a model is made of: `packages` and the one of its class."""
+    every = {*packages, type(value).__module__.partition(".")[0]}
+    found = {name: getattr(sys.modules.get(name), "__version__", None) for name in sorted(every)}
+    return {("scikit-learn" if name == "sklearn" else name): version for name, version in found.items() if isinstance(version, str)}
+
+
+def check_versions(descriptor: Dict[str, Any]) -> None:
+    """Warn where a package or Python differs from the one that wrote the model."""
+    other = []
+    for name, written in (descriptor.get("versions") or {}).items():
+        module = need("sklearn" if name == "scikit-learn" else name, "the model", f"install {name}=={written}")
+        here = getattr(module, "__version__", None)
+        if here != written and name not in ("numpy", "scipy", "joblib"):
+            other.append(f"{name} {written} (here {here})")
+    if descriptor.get("python") not in (None, pickled.python_version()):
+        other.append(f"Python {descriptor['python']} (here {pickled.python_version()})")
+    if other:
+        warnings.warn(
+            f"The model {descriptor.get('path')} was written with {', '.join(other)}; it may not load, or predict otherwise. "
+            f"Install what it was written with: {_wanted(descriptor)}.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _wanted(descriptor: Dict[str, Any]) -> str:
+    return " ".join(f"{name}=={version}" for name, version in (descriptor.get("versions") or {}).items())
+
+
+MATERIALIZER = Sklearn()
