@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
-
 from .base import Materializer, is_exactly, need
 from .errors import Unsuitable, disk_error, first_line
 from .preview import COLUMNS, ROWS, describe
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 EXTRA = "add 'pyarrow' to `requirements` (pip install 'runwright[pandas]')"
 
@@ -25,7 +27,7 @@ def load(path: str) -> Any:
         return file.read()
 
 
-def save(table: Any, path: str, extra: Dict[str, Any]) -> None:
+def save(table: Any, path: str, extra: dict[str, Any]) -> None:
     """Write a `pyarrow.Table`.
 
     Raises:
@@ -49,7 +51,7 @@ class Arrow(Materializer):
     def handles(self, value: Any) -> bool:
         return is_exactly(value, "pyarrow", "Table")
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         head = value.slice(0, ROWS).select(list(range(min(COLUMNS, value.num_columns))))
         cells = [[column[row].as_py() for column in head.columns] for row in range(head.num_rows)]
         extra = describe(value.schema.names, value.schema.types, value.num_rows, cells)
@@ -60,7 +62,7 @@ class Arrow(Materializer):
             raise Unsuitable("parquet would not give its types back", kept)
         return extra
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         return load(path)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Dict, Optional, Set
 
 from .errors import MaterializeFailed
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Materializer:
@@ -25,11 +28,11 @@ class Materializer:
         """Whether this is for `value`. Called for values of every type: look at type names (see `is_a`), import nothing."""
         raise NotImplementedError
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         """Write `value` to the new file `path`; return more fields for the descriptor (JSON values only, may be empty)."""
         raise NotImplementedError
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         """The value in the file `path` that `write` wrote with this `descriptor`."""
         raise NotImplementedError
 
@@ -49,7 +52,7 @@ def is_exactly(value: Any, package: str, *names: str) -> bool:
     return cls.__qualname__ in names and _root(cls) == package
 
 
-def roots(value: Any) -> Set[str]:
+def roots(value: Any) -> set[str]:
     """The top-level packages of the classes of `value`, e.g. `{"pandas", "builtins"}`."""
     return {_root(cls) for cls in type(value).__mro__}
 
@@ -65,7 +68,7 @@ def type_name(value: Any) -> str:
     return str(cls.__qualname__) if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
-def need(module: str, what: str, cure: Optional[str] = None) -> Any:
+def need(module: str, what: str, cure: str | None = None) -> Any:
     """The imported `module`, or a clear failure that says what it is needed for.
 
     Raises:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
-from typing import Any, Dict, Optional
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class MaterializeFailed(Exception):
@@ -14,7 +17,7 @@ class MaterializeFailed(Exception):
         cure (str | None): what to do about it.
     """
 
-    def __init__(self, message: str, cure: Optional[str] = None) -> None:
+    def __init__(self, message: str, cure: str | None = None) -> None:
         super().__init__(message, cure)
         self.message = message
         self.cure = cure
@@ -31,7 +34,7 @@ class Unsuitable(Exception):
         extra (dict): descriptor fields that hold all the same (`type` and `kind` too).
     """
 
-    def __init__(self, reason: str, extra: Optional[Dict[str, Any]] = None) -> None:
+    def __init__(self, reason: str, extra: dict[str, Any] | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.extra = extra or {}
@@ -43,9 +46,9 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
-def disk_error(error: BaseException) -> Optional[OSError]:
+def disk_error(error: BaseException) -> OSError | None:
     """The operating system's error in `error` or its causes; also where a library (polars, pyarrow) tells it only in its text."""
-    seen: Optional[BaseException] = error
+    seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno is not None:
             return seen

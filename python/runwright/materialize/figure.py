@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
 
 from .base import Materializer, is_a, roots
 from .errors import MaterializeFailed, disk_error, first_line
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Picture:
@@ -43,7 +46,7 @@ class Figure(Materializer):
             return is_a(value, "matplotlib", "FigureBase") or is_a(value, "matplotlib", "Figure") or is_a(value, "matplotlib", "Axes")
         return "seaborn" in roots(value) and hasattr(value, "figure")
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         if is_picture(value):
             Path(path).write_bytes(value.data)
             return {"of": "matplotlib.figure.Figure"}
@@ -62,7 +65,7 @@ class Figure(Materializer):
             raise MaterializeFailed(f"the figure cannot be drawn ({first_line(error)})", "call its `savefig` to see where") from error
         return {"of": "matplotlib.figure.Figure"}
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         return Picture(path)
 
 

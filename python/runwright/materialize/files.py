@@ -1,21 +1,26 @@
 """Writing one file so that it is there whole or not at all."""
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH100, PTH103, PTH105, PTH106, PTH108, PTH112, PTH113, PTH114, PTH118, PTH120, PTH122, PTH123
+
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
-import shutil
-from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
 
 from .errors import MaterializeFailed
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 _COUNTER = itertools.count()
 _CHUNK = 1 << 20
 
 
-def place(folder: str, file_name: str, fill: Callable[[str], Dict[str, Any]]) -> Tuple[str, Dict[str, Any]]:
+def place(folder: str, file_name: str, fill: Callable[[str], dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     """Have `fill(path)` write a file under a temporary name, then rename it to `folder/file_name`.
 
     Returns:
@@ -36,19 +41,17 @@ def place(folder: str, file_name: str, fill: Callable[[str], Dict[str, Any]]) ->
         os.replace(temporary, final)
     except BaseException:
         _remove(temporary)
-        for path in reversed(made):
-            try:
+        with contextlib.suppress(OSError):  # not empty any more
+            for path in reversed(made):
                 os.rmdir(path)
-            except OSError:
-                break
         raise
     return final, {"size": size, "sha256": sha256, **extra}
 
 
-def digest(path: str) -> Tuple[int, str]:
+def digest(path: str) -> tuple[int, str]:
     """Size and sha256 (hex) of a file."""
     hashed, size = hashlib.sha256(), 0
-    with Path(path).open("rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:
         while True:
             chunk = file.read(_CHUNK)
             if not chunk:
@@ -57,9 +60,9 @@ def digest(path: str) -> Tuple[int, str]:
             hashed.update(chunk)
 
 
-def _make(folder: str) -> List[str]:
+def _make(folder: str) -> list[str]:
     """Create `folder`; the folders that were not there before, outermost first."""
-    absent: List[str] = []
+    absent: list[str] = []
     path = os.path.abspath(folder)
     while not os.path.isdir(path) and os.path.dirname(path) != path:
         absent.append(path)
@@ -70,9 +73,9 @@ def _make(folder: str) -> List[str]:
 
 def _remove(path: str) -> None:
     if os.path.isdir(path) and not os.path.islink(path):
+        import shutil
+
         shutil.rmtree(path, ignore_errors=True)
         return
-    try:
+    with contextlib.suppress(OSError):
         os.unlink(path)
-    except OSError:
-        pass

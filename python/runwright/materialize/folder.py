@@ -1,5 +1,8 @@
 """A folder as a zip that is the same bytes for the same content: sorted names, one date, no owner."""
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH101, PTH104, PTH112, PTH114, PTH116, PTH118, PTH119, PTH120, PTH122, PTH202, PTH208
+
 from __future__ import annotations
 
 import atexit
@@ -9,14 +12,17 @@ import stat
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, Tuple
 
 from .errors import MaterializeFailed
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any, Iterator
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def write(source: str, path: str) -> Dict[str, Any]:
+def write(source: str, path: str) -> dict[str, Any]:
     """Zip the folder `source` to `path`; descriptor fields.
 
     Raises:
@@ -41,7 +47,7 @@ def write(source: str, path: str) -> Dict[str, Any]:
     return {"kind": "folder", "format": "zip", "of": "pathlib.Path", "files": files}
 
 
-def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str, int]]:
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, str, int]]:
     """(name in the zip, path, mode) of everything below `folder`, sorted."""
     for name in sorted(os.listdir(folder)):
         full = os.path.join(folder, name)
@@ -63,7 +69,7 @@ def _walk(folder: str, prefix: str) -> Iterator[Tuple[str, str, int]]:
             raise MaterializeFailed(f"{full!r} is neither a file nor a folder", "remove it")
 
 
-def read(path: str, descriptor: Dict[str, Any]) -> Path:
+def read(path: str, descriptor: dict[str, Any]) -> Path:
     """The unpacked folder, beside the zip (unpacked once), or in a temporary folder that ends with this process where that is read-only."""
     name = os.path.splitext(os.path.basename(path))[0]
     target = os.path.join(os.path.dirname(path), f"{name}-{str(descriptor.get('sha256') or 'unpacked')[:12]}")
@@ -77,7 +83,7 @@ def read(path: str, descriptor: Dict[str, Any]) -> Path:
     try:
         _unpack(path, temporary)
         if target != temporary:
-            os.chmod(temporary, 0o755)  # mkdtemp makes it private
+            os.chmod(temporary, 0o755)  # noqa: S103 (mkdtemp makes it private, a folder is not)
             if os.path.isdir(target):  # another reader was first, or an older one without a digest
                 old = temporary + ".old"
                 os.rename(target, old)
@@ -99,4 +105,4 @@ def _unpack(path: str, folder: str) -> None:
                 )
             target = archive.extract(info, folder)
             if not info.is_dir() and (info.external_attr >> 16) & stat.S_IXUSR:
-                os.chmod(target, 0o755)
+                os.chmod(target, 0o755)  # noqa: S103 (a program stays one)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Optional
 
 from .base import need, type_name
 from .errors import first_line
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
-def difference(left: Any, right: Any) -> Optional[str]:
+
+def difference(left: Any, right: Any) -> str | None:
     """What differs between two frames or series, or None."""
     testing = need("pandas.testing", "comparing tables")
     check = testing.assert_frame_equal if hasattr(left, "columns") else testing.assert_series_equal
@@ -39,7 +42,7 @@ def difference(left: Any, right: Any) -> Optional[str]:
     return None
 
 
-def _objects(left: Any, right: Any) -> Optional[str]:
+def _objects(left: Any, right: Any) -> str | None:
     """`assert_frame_equal` takes None for NaN, 1 for True and a list for an array; those that hold objects are told apart here."""
     if isinstance(getattr(left.dtype, "categories", None), type(None)):
         if left.dtype != object:
@@ -62,10 +65,19 @@ def same(one: Any, other: Any) -> bool:
         return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
     if hasattr(one, "dtype") and hasattr(one, "tolist"):
         return bool(one.dtype == other.dtype) and same(one.tolist(), other.tolist())
-    if one is other:
-        return True
+    return one is other or _equal(one, other)
+
+
+def _equal(one: Any, other: Any) -> bool:
     try:
-        # By text too: Decimal("1.0") equals Decimal("1.00") and 0.0 equals -0.0.
-        return (bool(one == other) and str(one) == str(other)) or (one != one and other != other)
-    except Exception:
+        if bool(one == other):
+            # By text too: Decimal("1.0") equals Decimal("1.00") and 0.0 equals -0.0.
+            return str(one) == str(other)
+        return is_nan(one) and is_nan(other)
+    except Exception:  # a class that cannot be compared
         return False
+
+
+def is_nan(value: Any) -> bool:
+    """Whether it is not even equal to itself: float, Decimal or numpy NaN, NaT."""
+    return bool(value != value)  # noqa: PLR0124

@@ -1,19 +1,25 @@
 """`as_df`: a stored table as a data frame of the library that is asked for."""
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH123
+
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Dict
+import json
 
 from . import arrow
 from .base import is_a, need
 from .errors import MaterializeFailed
 from .reading import file_format, locate, read
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
+
 ENGINES = ("pandas", "polars", "pyarrow")
 
 
-def as_df(descriptor: Dict[str, Any], base: str, engine: str = "pandas") -> Any:
+def as_df(descriptor: dict[str, Any], base: str, engine: str = "pandas") -> Any:
     """The table of `descriptor` as `pandas.DataFrame`, `polars.DataFrame` or `pyarrow.Table`.
 
     Args:
@@ -58,15 +64,12 @@ def load(path: str, form: str, engine: str, of: str = "") -> Any:
     library = need(engine, f"a {engine} table", f"add {engine!r} to `requirements` (or pass another engine of {', '.join(ENGINES)})")
     if form == "parquet":
         return _parquet(path, library, engine, of)
-    if form == "csv":
-        return need("pyarrow.csv", "csv").read_csv(path) if engine == "pyarrow" else library.read_csv(path)
-    if form in ("json", "jsonl", "ndjson"):
-        lines = form != "json" or not _starts_list(path)
-        if engine == "pandas":
-            return library.read_json(path, lines=lines)
-        if engine == "polars":
-            return library.read_ndjson(path) if lines else library.read_json(path)
-        return need("pyarrow.json", "json").read_json(path) if lines else library.Table.from_pylist(_json(path))
+    # An open file and not its path, in which polars sees patterns and pandas sees URLs.
+    with open(path, "rb") as file:
+        if form == "csv":
+            return need("pyarrow.csv", "csv").read_csv(file) if engine == "pyarrow" else library.read_csv(file)
+        if form in ("json", "jsonl", "ndjson"):
+            return _json(file, form, library, engine)
     raise MaterializeFailed(f"the format {form!r} is not a table", "tables are parquet, csv, json and jsonl")
 
 
@@ -76,7 +79,7 @@ def _parquet(path: str, library: Any, engine: str, of: str) -> Any:
 
         return convert(MATERIALIZER.read(path, {}), engine)
     if engine == "polars":
-        frame = library.read_parquet(path, hive_partitioning=False)
+        frame = library.read_parquet(path, hive_partitioning=False, glob=False)
         # An index without a name is pandas' alone.
         return frame.drop([name for name in frame.columns if of.startswith("pandas.") and name.startswith("__index_level_")])
     return arrow.load(path)
@@ -98,12 +101,14 @@ def convert(table: Any, engine: str) -> Any:
     return table.to_pandas()
 
 
-def _starts_list(path: str) -> bool:
-    with Path(path).open("rb") as file:
-        return file.read(64).lstrip()[:1] == b"["
-
-
-def _json(path: str) -> Any:
-    import json
-
-    return json.loads(Path(path).read_bytes())
+def _json(file: Any, form: str, library: Any, engine: str) -> Any:
+    """Json lines, or in a file that is called json also a list of objects."""
+    lines = form != "json" or file.read(64).lstrip()[:1] != b"["
+    file.seek(0)
+    if engine == "pandas":
+        return library.read_json(file, lines=lines)
+    if engine == "polars":
+        return library.read_ndjson(file) if lines else library.read_json(file)
+    if lines:
+        return need("pyarrow.json", "json").read_json(file)
+    return library.Table.from_pylist(json.load(file))

@@ -8,14 +8,17 @@ A frame with anything not known to come back is read back at once and compared; 
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Set
 
 from . import arrow
 from .base import Materializer, is_exactly, need
 from .errors import Unsuitable, disk_error, first_line
-from .frame_equal import difference
+from .frame_equal import difference, is_nan
 from .preview import COLUMNS, ROWS, describe
 from .values import decode, encode
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 _KEY = b"runwright"
 
@@ -28,7 +31,7 @@ class Pandas(Materializer):
     def handles(self, value: Any) -> bool:
         return is_exactly(value, "pandas", "DataFrame", "Series")
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         pandas = need("pandas", "a table")
         series = is_exactly(value, "pandas", "Series")
         frame = value.to_frame(value.name if isinstance(value.name, str) else "value") if series else value
@@ -51,7 +54,7 @@ class Pandas(Materializer):
             self._check(value, path, kept)
         return extra
 
-    def _check(self, value: Any, path: str, kept: Dict[str, Any]) -> None:
+    def _check(self, value: Any, path: str, kept: dict[str, Any]) -> None:
         try:
             back = self.read(path, {})
         except Exception as error:
@@ -62,7 +65,7 @@ class Pandas(Materializer):
         if why:
             raise Unsuitable(f"parquet would not give it back exactly ({why})", kept)
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         pandas = need("pandas", "a pandas table")
         table = arrow.load(path)
         spec = json.loads((table.schema.metadata or {}).get(_KEY, b"null"))
@@ -77,11 +80,16 @@ class Pandas(Materializer):
         return frame
 
 
-def _spec(pandas: Any, frame: Any, kept: Dict[str, Any]) -> Dict[str, Any]:
-    """What pyarrow does not tell: `dtypes` by position, `missing` (what stands for no value in columns of objects), `index`, `columns`, `freq`."""
-    spec: Dict[str, Any] = {"dtypes": [_dtype(dtype) for dtype in frame.dtypes], "missing": {}, "columns": _dtype(frame.columns.dtype)}
+def _spec(pandas: Any, frame: Any, kept: dict[str, Any]) -> dict[str, Any]:
+    """What pyarrow does not tell.
+
+    Returns:
+        `dtypes` (by position), `missing` (position → what stands for no value in a column of objects, if not None), `index` and `columns`
+        (their dtypes), `freq`, `attrs`.
+    """
+    spec: dict[str, Any] = {"dtypes": [_dtype(dtype) for dtype in frame.dtypes], "missing": {}, "columns": _dtype(frame.columns.dtype)}
     for position, dtype in enumerate(frame.dtypes):
-        if dtype == object:
+        if str(dtype) == "object":
             kinds = set(map(type, frame.iloc[:, position]))
             if float in kinds and type(None) not in kinds:
                 spec["missing"][str(position)] = "nan"
@@ -97,7 +105,7 @@ def _spec(pandas: Any, frame: Any, kept: Dict[str, Any]) -> Dict[str, Any]:
     return spec
 
 
-def _encoded(value: Any, kept: Dict[str, Any]) -> Any:
+def _encoded(value: Any, kept: dict[str, Any]) -> Any:
     try:
         return encode(value)[0]
     except Unsuitable as error:
@@ -110,7 +118,7 @@ def _dtype(dtype: Any) -> str:
     return f"string[{storage}]" if storage and str(dtype).startswith("string") else str(dtype)
 
 
-def _restore(pandas: Any, frame: Any, table: Any, spec: Dict[str, Any]) -> None:
+def _restore(pandas: Any, frame: Any, table: Any, spec: dict[str, Any]) -> None:
     """Put right in place what `to_pandas` made another type of."""
     for position, dtype in enumerate(spec["dtypes"]):
         if dtype == "object":
@@ -152,7 +160,7 @@ _SAFE = {"bool", "float32", "float64", "str", "datetime64[ns]", "datetime64[us]"
 _SAFE |= {f"{sign}{bits}" for sign in ("int", "uint", "Int", "UInt") for bits in (8, 16, 32, 64)}
 
 
-def _plain(frame: Any, spec: Dict[str, Any]) -> bool:
+def _plain(frame: Any, spec: dict[str, Any]) -> bool:
     """Whether all of `frame` is known to come back, so that it need not be tried."""
     if frame.attrs or frame.index.nlevels > 1 or frame.columns.nlevels > 1:
         return False
@@ -170,10 +178,10 @@ def _plain(frame: Any, spec: Dict[str, Any]) -> bool:
 
 def _text(column: Any) -> bool:
     """Whether a column of objects is all text, missing values of one sort aside."""
-    kinds: Set[Any] = set(map(type, column))
+    kinds: set[Any] = set(map(type, column))
     if kinds <= {str, type(None)}:
         return True
-    return kinds == {str, float} and all(item != item for item in column if type(item) is float)
+    return kinds == {str, float} and all(is_nan(item) for item in column if type(item) is float)
 
 
 MATERIALIZER = Pandas()

@@ -4,18 +4,23 @@ A pickle is read only by the Python minor version that wrote it: code in it (clo
 failing, and classes of the standard library change between minors. So that is checked before a byte of it is loaded.
 """
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH123
+
 from __future__ import annotations
 
 import io
 import mmap
-import pickle  # noqa: S403
+import pickle
 import sys
 import types
-from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
 
 from .base import Materializer, type_name
 from .errors import MaterializeFailed, disk_error, first_line
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 _PROTOCOL = 5  # of Python 3.8 and later
 _INSTALL = "add 'cloudpickle' to `requirements` (pip install 'runwright[pickle]')"
@@ -34,62 +39,66 @@ class Pickle(Materializer):
     def handles(self, value: Any) -> bool:
         return True
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         refuse(value)
         return {"format": "pickle", "python": python_version(), "note": "pickled", **dump(value, path)}
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         check_python(descriptor)
-        with Path(path).open("rb") as file:
+        if descriptor.get("versions"):
+            from .sklearn_ import check_versions
+
+            check_versions(descriptor)
+        with open(path, "rb") as file:
             return load(file, descriptor)
 
 
-def dump(value: Any, path: str) -> Dict[str, Any]:
+def dump(value: Any, path: str) -> dict[str, Any]:
     """Pickle to `path`; `{"by": "cloudpickle"}` where that was needed.
 
     Raises:
         MaterializeFailed: neither can.
         OSError: the disk.
     """
-    try:
-        with Path(path).open("wb") as file:
-            pickle.dump(value, file, _PROTOCOL)
-        if not names_main(path):
-            return {}
-        reason: Optional[BaseException] = None
-    except (MemoryError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        disk = disk_error(error)
-        if disk is not None:
-            raise disk from error
-        reason = error
+    reason = _try(pickle.dump, value, path)
+    if reason is None and not names_main(path):
+        return {}
     try:
         import cloudpickle
     except ImportError:
         if reason is None:
-            return {"note": "pickled; it refers to classes of __main__, which must be there where it is read"}
+            return {
+                "note": "pickled; it may refer to classes of __main__, which must be there where it is read (cloudpickle is not installed)"
+            }
         raise MaterializeFailed(*_why(value, reason, without=True)) from reason
+    reason = _try(cloudpickle.dump, value, path)
+    if reason is not None:
+        raise MaterializeFailed(*_why(value, reason, without=False)) from reason
+    return {"by": "cloudpickle"}
+
+
+def _try(dump: Callable[..., Any], value: Any, path: str) -> Exception | None:
+    """Why `dump` cannot, or None where it could; what the disk says is raised."""
     try:
-        with Path(path).open("wb") as file:
-            cloudpickle.dump(value, file, _PROTOCOL)
-    except (MemoryError, KeyboardInterrupt):
+        with open(path, "wb") as file:
+            dump(value, file, _PROTOCOL)
+    except MemoryError:
         raise
     except Exception as error:
         disk = disk_error(error)
         if disk is not None:
             raise disk from error
-        raise MaterializeFailed(*_why(value, error, without=False)) from error
-    return {"by": "cloudpickle"}
+        return error
+    return None
 
 
 def names_main(path: str) -> bool:
     """Whether a pickle refers to `__main__`, which is another module in the process that reads it."""
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content.find(b"__main__") >= 0
 
 
-def check_python(descriptor: Dict[str, Any]) -> None:
+def check_python(descriptor: dict[str, Any]) -> None:
     """Refuse what another Python pickled.
 
     Raises:
@@ -103,7 +112,7 @@ def check_python(descriptor: Dict[str, Any]) -> None:
         )
 
 
-def load(file: Any, descriptor: Dict[str, Any]) -> Any:
+def load(file: Any, descriptor: dict[str, Any]) -> Any:
     """Unpickle from an open file.
 
     Raises:
@@ -129,7 +138,7 @@ def refuse(value: Any) -> None:
             raise MaterializeFailed(f"a {type(value).__name__} cannot be kept: {what}", cure)
 
 
-_REFUSED: Tuple[Tuple[Tuple[type, ...], str, str], ...] = (
+_REFUSED: tuple[tuple[tuple[type, ...], str, str], ...] = (
     ((types.GeneratorType, map, filter, zip, types.AsyncGeneratorType), "it is used up as it is read", "return a list: `return list(…)`"),
     ((types.CoroutineType,), "it was never awaited", "await it and return what it gives"),
     (
@@ -140,7 +149,7 @@ _REFUSED: Tuple[Tuple[Tuple[type, ...], str, str], ...] = (
 )
 
 
-def _why(value: Any, error: BaseException, without: bool) -> Tuple[str, str]:
+def _why(value: Any, error: BaseException, without: bool) -> tuple[str, str]:
     """Message and cure for what does not pickle; `without`: cloudpickle was not there to try."""
     message = f"cannot be pickled ({first_line(error)})"
     if isinstance(error, RecursionError):

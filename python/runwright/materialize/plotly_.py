@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
 
 from .base import Materializer, is_a, need
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Plotly(Materializer):
@@ -19,11 +22,11 @@ class Plotly(Materializer):
     def file_name(self, value: Any) -> str:
         return "data.json"
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         Path(path).write_text(value.to_json(), encoding="utf-8")
         return {"of": "plotly.graph_objects.Figure"}
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         return need("plotly.io", "a plotly figure").from_json(Path(path).read_text(encoding="utf-8"))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
-
 from .base import Materializer, is_exactly, need
 from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
 from .preview import COLUMNS, ROWS, describe
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
+
+# The path is that of a file: not a pattern, and `a=1` in it is not a column.
+_PLAIN = {"hive_partitioning": False, "glob": False}
 
 
 class Polars(Materializer):
@@ -17,7 +22,7 @@ class Polars(Materializer):
     def handles(self, value: Any) -> bool:
         return is_exactly(value, "polars", "DataFrame", "LazyFrame", "Series")
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         polars = need("polars", "a polars table")
         name = type(value).__name__
         if name == "LazyFrame":
@@ -29,7 +34,7 @@ class Polars(Materializer):
                 if disk is not None:
                     raise disk from error
                 raise MaterializeFailed(f"the query fails ({first_line(error)})", "call `.collect()` to see where") from error
-            scan = polars.scan_parquet(path, hive_partitioning=False)
+            scan = polars.scan_parquet(path, **_PLAIN)
             frame, rows = scan.head(ROWS).collect(), scan.select(polars.len()).collect().item()
             return {**_describe(frame, rows), "of": "polars.LazyFrame"}
         frame = value.to_frame() if name == "Series" else value
@@ -47,15 +52,15 @@ class Polars(Materializer):
             raise Unsuitable("parquet would not give its types back", kept)
         return extra
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         polars = need("polars", "a polars table")
         if descriptor.get("of") == "polars.LazyFrame":
-            return polars.scan_parquet(path, hive_partitioning=False)
-        frame = polars.read_parquet(path, hive_partitioning=False)
+            return polars.scan_parquet(path, **_PLAIN)
+        frame = polars.read_parquet(path, **_PLAIN)
         return frame.to_series() if descriptor.get("of") == "polars.Series" else frame
 
 
-def _describe(frame: Any, rows: int) -> Dict[str, Any]:
+def _describe(frame: Any, rows: int) -> dict[str, Any]:
     head = frame.head(ROWS).select(frame.columns[:COLUMNS])
     return describe(frame.columns, frame.dtypes, rows, head.rows())
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Sequence
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any, Sequence
 
 ROWS = 5
 COLUMNS = 20
@@ -12,7 +15,7 @@ SCHEMA = 1000
 _CELL = 80
 
 
-def describe(names: Sequence[Any], dtypes: Sequence[Any], rows: int, head: Sequence[Sequence[Any]]) -> Dict[str, Any]:
+def describe(names: Sequence[Any], dtypes: Sequence[Any], rows: int, head: Sequence[Sequence[Any]]) -> dict[str, Any]:
     """`schema` (name → dtype, the first 1000), `columns` (how many), `rows`, and `preview`.
 
     Args:
@@ -24,11 +27,11 @@ def describe(names: Sequence[Any], dtypes: Sequence[Any], rows: int, head: Seque
     return {"schema": schema, "columns": len(names), "rows": rows, "preview": preview(names, head)}
 
 
-def preview(names: Sequence[Any], head: Sequence[Sequence[Any]]) -> Dict[str, Any]:
+def preview(names: Sequence[Any], head: Sequence[Sequence[Any]]) -> dict[str, Any]:
     """`{"columns": [name], "rows": [[cell]]}` in at most 5 rows, 20 columns, 2 KiB of JSON."""
     width = min(len(names), COLUMNS)
-    rows: List[List[Any]] = [[cell(value) for value in list(row)[:width]] for row in head[:ROWS]]
-    shown = {"columns": [_short(str(name)) for name in names[:width]], "rows": rows}
+    rows: list[list[Any]] = [[cell(value) for value in list(row)[:width]] for row in head[:ROWS]]
+    shown: dict[str, list[Any]] = {"columns": [_short(str(name)) for name in names[:width]], "rows": rows}
     while len(json.dumps(shown)) > BYTES and (shown["rows"] or shown["columns"]):
         if len(shown["rows"]) > 1:
             shown["rows"].pop()

@@ -1,16 +1,22 @@
 """bytes, and files that are the value: a `pathlib.Path` to a file or a folder."""
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH100, PTH112, PTH116, PTH119, PTH122
+
 from __future__ import annotations
 
 import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Any, Dict
 
 from . import folder
 from .base import Materializer
 from .errors import MaterializeFailed
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Bytes(Materializer):
@@ -21,11 +27,11 @@ class Bytes(Materializer):
     def handles(self, value: Any) -> bool:
         return type(value) in (bytes, bytearray, memoryview)
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         Path(path).write_bytes(value)
         return {"of": "bytearray" if type(value) is bytearray else "bytes"}
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         content = Path(path).read_bytes()
         return bytearray(content) if descriptor.get("of") == "bytearray" else content
 
@@ -51,7 +57,7 @@ class File(Materializer):
         # A leading dot marks what is not finished yet.
         return "_" + name[1:] if name.startswith(".tmp-") else name
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         source = os.path.abspath(os.fsdecode(value))
         try:
             mode = os.stat(source).st_mode
@@ -73,7 +79,7 @@ class File(Materializer):
         shutil.copyfile(source, path)
         return {"format": os.path.splitext(source)[1][1:].lower() or "bin", "of": "pathlib.Path"}
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         return folder.read(path, descriptor) if descriptor.get("kind") == "folder" else Path(path)
 
 

@@ -1,18 +1,24 @@
 """`read`: a descriptor becomes the value again."""
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH100, PTH110, PTH113, PTH118, PTH122, PTH202
+
 from __future__ import annotations
 
 import os
-from typing import Any, Dict
 
 from . import registry, values
 from .errors import MaterializeFailed, first_line
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 _ENDINGS = {".ndjson": "jsonl", ".pq": "parquet", ".pickle": "pickle", ".pkl": "pickle", ".pth": "pt"}
 _TABLES = ("csv", "jsonl", "ndjson")
 
 
-def read(descriptor: Dict[str, Any], base: str) -> Any:
+def read(descriptor: dict[str, Any], base: str) -> Any:
     """The value that `descriptor` describes.
 
     Args:
@@ -42,7 +48,7 @@ def read(descriptor: Dict[str, Any], base: str) -> Any:
         ) from error
 
 
-def locate(descriptor: Dict[str, Any], base: str) -> str:
+def locate(descriptor: dict[str, Any], base: str) -> str:
     """The absolute path of the file.
 
     Raises:
@@ -64,7 +70,7 @@ def locate(descriptor: Dict[str, Any], base: str) -> str:
     return full
 
 
-def file_format(descriptor: Dict[str, Any]) -> str:
+def file_format(descriptor: dict[str, Any]) -> str:
     """The format, by the descriptor or else by the file's extension."""
     form = descriptor.get("format")
     if not form:
@@ -73,9 +79,10 @@ def file_format(descriptor: Dict[str, Any]) -> str:
     return str(form)
 
 
-def _read(descriptor: Dict[str, Any], path: str) -> Any:
+def _read(descriptor: dict[str, Any], path: str) -> Any:
     form, kind = file_format(descriptor), descriptor.get("kind")
-    if form in _TABLES and kind not in ("file", "folder") and not descriptor.get("materializer"):
+    table = form in _TABLES or (form == "json" and descriptor.get("type") == "dataitem")
+    if table and kind not in ("file", "folder") and not descriptor.get("materializer"):
         from . import frames
 
         return frames.of_any(path, form)

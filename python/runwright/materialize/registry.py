@@ -9,43 +9,58 @@ import sys
 import types
 import warnings
 from importlib import import_module
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .base import Materializer, roots
 from .errors import MaterializeFailed, first_line
 
-
-class Builtin(NamedTuple):
-    """One line of the list: where the code is, and when it is worth importing."""
-
-    module: str
-    attribute: str
-    roots: Tuple[str, ...]  # top-level packages of the classes it may handle
-    formats: Tuple[str, ...]  # what it reads, by `format`
-    kinds: Tuple[str, ...] = ()  # what it reads, by `kind`, whatever the format
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
-# The first that handles a value writes it. Where several read one format, `of` decides, then the first whose package is installed.
-BUILTINS: Tuple[Builtin, ...] = (
-    Builtin("values", "MATERIALIZER", ("builtins",), ("json", "tagged")),
-    Builtin("text", "MATERIALIZER", ("builtins",), ("txt",)),
-    Builtin("raw", "BYTES", ("builtins",), ("bin",)),
-    Builtin("raw", "FILE", ("builtins",), (), ("file", "folder")),
-    Builtin("pandas_", "MATERIALIZER", ("pandas",), ("parquet",)),
-    Builtin("polars_", "MATERIALIZER", ("polars",), ("parquet",)),
-    Builtin("arrow", "MATERIALIZER", ("pyarrow",), ("parquet",)),
-    Builtin("array", "MATERIALIZER", ("numpy",), ("npy",)),
-    Builtin("sparse", "MATERIALIZER", ("scipy",), ("npz",)),
-    Builtin("figure", "MATERIALIZER", ("matplotlib", "seaborn", "runwright", "_runwright"), ("figure",)),
-    Builtin("image", "MATERIALIZER", ("PIL",), ("png",)),
-    Builtin("plotly_", "MATERIALIZER", ("plotly",), ("plotly",)),
-    Builtin("sklearn_", "MATERIALIZER", ("sklearn",), ("joblib",)),
-    Builtin("torch_", "MATERIALIZER", ("torch",), ("pt",)),
-    Builtin("pickled", "MATERIALIZER", (), ("pickle", "pkl")),
+class Builtin:
+    """One line of the list: where the code is, when it is worth importing, and what it reads.
+
+    Attributes:
+        module, attribute (str): where the materializer is.
+        roots (tuple[str, ...]): top-level packages of the classes it may write; none: writing.py knows when.
+        formats, kinds (tuple[str, ...]): what it reads; none of one: whatever that is.
+    """
+
+    __slots__ = ("attribute", "formats", "kinds", "module", "roots")
+
+    def __init__(self, where: str, roots: tuple[str, ...] = (), formats: tuple[str, ...] = (), kinds: tuple[str, ...] = ()) -> None:
+        self.module, _, self.attribute = where.partition(":")
+        self.roots, self.formats, self.kinds = roots, formats, kinds
+
+    def reads(self, kind: Any, form: str) -> bool:
+        """Whether it reads outputs of this kind and format."""
+        return (not self.formats or form in self.formats) and (not self.kinds or kind in self.kinds)
+
+
+# Writing: the first whose `handles` says so. Reading: those of the kind, else those of the format; of several the one whose package is
+# that of `of`, else the first whose package is installed.
+BUILTINS: tuple[Builtin, ...] = (
+    Builtin("values:MATERIALIZER", formats=("json", "tagged")),
+    Builtin("text:MATERIALIZER", ("builtins",), ("txt",)),
+    Builtin("raw:BYTES", ("builtins",), ("bin",)),
+    Builtin("raw:FILE", ("builtins",), kinds=("file", "folder")),
+    Builtin("pandas_:MATERIALIZER", ("pandas",), ("parquet",)),
+    Builtin("polars_:MATERIALIZER", ("polars",), ("parquet",)),
+    Builtin("arrow:MATERIALIZER", ("pyarrow",), ("parquet",)),
+    Builtin("array:MATERIALIZER", ("numpy",), ("npy",)),
+    Builtin("sparse:MATERIALIZER", ("scipy",), ("npz",)),
+    # Its own package too: a `Picture` that was read is written again.
+    Builtin("figure:MATERIALIZER", ("matplotlib", "seaborn", "runwright", "_runwright", "materialize"), ("png",), ("figure",)),
+    Builtin("image:MATERIALIZER", ("PIL",), ("png",)),
+    Builtin("plotly_:MATERIALIZER", ("plotly",), ("plotly",)),
+    Builtin("sklearn_:MATERIALIZER", ("sklearn",), ("joblib",)),
+    Builtin("torch_:MATERIALIZER", ("torch",), ("pt",)),
+    Builtin("pickled:MATERIALIZER", formats=("pickle", "pkl")),
 )
 
 ENTRY_POINTS = "runwright.materializers"
-_from_entry_points: Optional[List[Any]] = None
+_from_entry_points: list[Any] | None = None
 
 
 def register(materializer: Any) -> Any:
@@ -67,7 +82,7 @@ def register(materializer: Any) -> Any:
     return materializer
 
 
-def registered() -> List[Any]:
+def registered() -> list[Any]:
     """The materializers registered by call, in order.
 
     Kept outside this module: in the runner this package is there twice, once as the runner's own and once as that of an installed
@@ -77,7 +92,7 @@ def registered() -> List[Any]:
     if holder is None:
         holder = sys.modules.setdefault("_runwright_materializers", types.ModuleType("_runwright_materializers"))
         holder.__dict__.setdefault("registered", [])
-    found: List[Any] = holder.__dict__["registered"]
+    found: list[Any] = holder.__dict__["registered"]
     return found
 
 
@@ -87,11 +102,16 @@ def load(builtin: Builtin) -> Materializer:
     return found
 
 
-def writer(value: Any) -> Tuple[Any, bool]:
-    """The materializer for `value`, and whether it is a builtin."""
+def by_call(value: Any) -> Any:
+    """The materializer registered by call that handles `value`, or None."""
     for materializer in registered():
-        if _handles(materializer, value):
-            return materializer, False
+        if handles(materializer, value):
+            return materializer
+    return None
+
+
+def writer(value: Any) -> tuple[Any, bool]:
+    """The materializer for `value` but for those registered by call and plain values, and whether it is a builtin."""
     packages = roots(value)
     for builtin in BUILTINS:
         if not packages.isdisjoint(builtin.roots):
@@ -99,12 +119,12 @@ def writer(value: Any) -> Tuple[Any, bool]:
             if found.handles(value):
                 return found, True
     for materializer in entry_points():
-        if _handles(materializer, value):
+        if handles(materializer, value):
             return materializer, False
     return load(BUILTINS[-1]), True
 
 
-def reader(descriptor: Dict[str, Any], form: str) -> Any:
+def reader(descriptor: dict[str, Any], form: str) -> Any:
     """The materializer that reads `descriptor`, whose format is `form`.
 
     Raises:
@@ -114,15 +134,12 @@ def reader(descriptor: Dict[str, Any], form: str) -> Any:
     named = descriptor.get("materializer")
     if named:
         return _of_user(named, kind, form)
-    found = [b for b in BUILTINS if kind in b.kinds] if form != "pickle" else []
-    found = found or [b for b in BUILTINS if form in b.formats]
+    found = [builtin for builtin in BUILTINS if builtin.reads(kind, form)]
+    if of not in ("bytes", "bytearray"):  # of the kind "file" as paths are
+        found = [builtin for builtin in found if builtin.kinds] or found
     if found:
-        package = of.partition(".")[0]
-        exact = [b for b in found if package in b.roots]
-        # `bytes` is of no package, and of the kind "file" like a path.
-        if kind == "file" and of in ("bytes", "bytearray"):
-            exact = [b for b in BUILTINS if b.attribute == "BYTES"]
-        installed = [b for b in found if b.roots and _installed(b.roots[0])]
+        exact = [builtin for builtin in found if of.partition(".")[0] in builtin.roots]
+        installed = [builtin for builtin in found if builtin.roots and _installed(builtin.roots[0])]
         return load((exact or installed or found)[0])
     for materializer in [*registered(), *entry_points()]:
         if materializer.format == form and kind in (None, materializer.kind):
@@ -132,23 +149,25 @@ def reader(descriptor: Dict[str, Any], form: str) -> Any:
     )
 
 
-def entry_points() -> List[Any]:
+def entry_points() -> list[Any]:
     """The materializers that installed packages offer; looked up once, because that reads every package's metadata."""
     global _from_entry_points
     if _from_entry_points is None:
         from importlib import metadata
 
-        found: List[Any] = []
         every: Any = metadata.entry_points()
         group = every.select(group=ENTRY_POINTS) if hasattr(every, "select") else every.get(ENTRY_POINTS, ())
-        for point in group:
-            try:
-                loaded = point.load()
-                found.append(loaded() if isinstance(loaded, type) else loaded)
-            except Exception as error:  # a broken package must not fail runs that do not need it
-                warnings.warn(f"The materializer {point.value!r} does not load: {first_line(error)}", RuntimeWarning, stacklevel=2)
-        _from_entry_points = found
+        _from_entry_points = [found for found in map(_load_point, group) if found is not None]
     return _from_entry_points
+
+
+def _load_point(point: Any) -> Any:
+    try:
+        loaded = point.load()
+        return loaded() if isinstance(loaded, type) else loaded
+    except Exception as error:  # a broken package must not fail runs that do not need it
+        warnings.warn(f"The materializer {point.value!r} does not load: {first_line(error)}", RuntimeWarning, stacklevel=4)
+        return None
 
 
 def origin(materializer: Any) -> str:
@@ -178,7 +197,8 @@ def _of_user(named: str, kind: Any, form: str) -> Any:
         ) from error
 
 
-def _handles(materializer: Any, value: Any) -> bool:
+def handles(materializer: Any, value: Any) -> bool:
+    """What a user's `handles` says; a failure names the materializer."""
     try:
         return bool(materializer.handles(value))
     except Exception as error:

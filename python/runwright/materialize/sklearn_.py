@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any, Dict, Tuple
 
 from . import pickled
 from .base import Materializer, is_a, need
 from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 _PACKAGES = ("sklearn", "numpy", "scipy", "joblib")
 
@@ -25,7 +28,7 @@ class Sklearn(Materializer):
     def handles(self, value: Any) -> bool:
         return is_a(value, "sklearn", "BaseEstimator")
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         extra = {"versions": versions(value), "python": pickled.python_version()}
         try:
             need("joblib", "a scikit-learn model").dump(value, path)
@@ -41,7 +44,7 @@ class Sklearn(Materializer):
             raise Unsuitable("it has a class of __main__", {"type": self.type, "kind": self.kind, **extra})
         return extra
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         check_versions(descriptor)
         try:
             return need("joblib", "a scikit-learn model").load(path)
@@ -52,20 +55,22 @@ class Sklearn(Materializer):
             ) from error
 
 
-def versions(value: Any, packages: Tuple[str, ...] = _PACKAGES) -> Dict[str, str]:
+def versions(value: Any, packages: tuple[str, ...] = _PACKAGES) -> dict[str, str]:
     """Versions of the packages that a model is made of: `packages` and the one of its class."""
     every = {*packages, type(value).__module__.partition(".")[0]}
     found = {name: getattr(sys.modules.get(name), "__version__", None) for name in sorted(every)}
     return {("scikit-learn" if name == "sklearn" else name): version for name, version in found.items() if isinstance(version, str)}
 
 
-def check_versions(descriptor: Dict[str, Any]) -> None:
+def check_versions(descriptor: dict[str, Any]) -> None:
     """Warn where a package or Python differs from the one that wrote the model."""
     other = []
     for name, written in (descriptor.get("versions") or {}).items():
+        if name in ("numpy", "scipy", "joblib"):  # they are there for whoever must build the same environment
+            continue
         module = need("sklearn" if name == "scikit-learn" else name, "the model", f"install {name}=={written}")
         here = getattr(module, "__version__", None)
-        if here != written and name not in ("numpy", "scipy", "joblib"):
+        if here != written:
             other.append(f"{name} {written} (here {here})")
     if descriptor.get("python") not in (None, pickled.python_version()):
         other.append(f"Python {descriptor['python']} (here {pickled.python_version()})")
@@ -78,7 +83,7 @@ def check_versions(descriptor: Dict[str, Any]) -> None:
         )
 
 
-def _wanted(descriptor: Dict[str, Any]) -> str:
+def _wanted(descriptor: dict[str, Any]) -> str:
     return " ".join(f"{name}=={version}" for name, version in (descriptor.get("versions") or {}).items())
 
 

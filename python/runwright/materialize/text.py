@@ -1,11 +1,15 @@
 """Text and bytes as they are."""
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH123
+
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Dict
-
 from .base import Materializer
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Text(Materializer):
@@ -16,13 +20,15 @@ class Text(Materializer):
     def handles(self, value: Any) -> bool:
         return type(value) is str
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         # surrogatepass: file names that are not UTF-8 are str with lone surrogates, and shall come back.
-        Path(path).write_bytes(value.encode("utf-8", "surrogatepass"))
+        with open(path, "wb") as file:
+            file.write(value.encode("utf-8", "surrogatepass"))
         return {}
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
-        return Path(path).read_bytes().decode("utf-8", "surrogatepass")
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "surrogatepass")
 
 
 MATERIALIZER = Text()

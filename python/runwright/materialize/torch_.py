@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
 
 from . import pickled
 from .base import Materializer, is_a, need, type_name
 from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
 from .sklearn_ import check_versions, versions
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Torch(Materializer):
@@ -19,7 +22,7 @@ class Torch(Materializer):
     def handles(self, value: Any) -> bool:
         return is_a(value, "torch", "Module")
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
+    def write(self, value: Any, path: str) -> dict[str, Any]:
         extra = {"versions": versions(value, ("torch", "numpy")), "python": pickled.python_version(), "of": type_name(value)}
         kept = {"type": self.type, "kind": self.kind, **extra}
         if type(value).__module__ == "__main__":
@@ -36,7 +39,7 @@ class Torch(Materializer):
             raise Unsuitable(f"torch.save cannot ({first_line(error)})", kept) from error
         return extra
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         torch = need("torch", "a torch model")
         check_versions(descriptor)
         try:

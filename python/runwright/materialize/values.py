@@ -5,13 +5,19 @@ object has the format `json`, one with them `tagged`. So every JSON reader can s
 Numpy scalars become the Python value they equal.
 """
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH123
+
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .base import Materializer, is_a, need, type_name
 from .errors import MaterializeFailed, Unsuitable
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 INLINE_BYTES = 64 * 1024
 # serde_json reads at most 128 levels, and the record around a value has some of its own.
@@ -20,42 +26,48 @@ _DEPTH = 100
 _NODES = 20_000_000
 
 
-def inline(value: Any) -> Tuple[Optional[Dict[str, Any]], Optional[str]]:
-    """The descriptor of a value small enough to be kept in the record, or None with what to do: None (a JSON file) or why not even that.
+def prepare(value: Any) -> tuple[dict[str, Any] | None, bytes | None, str | None]:
+    """What a plain value becomes.
 
     Returns:
-        `(descriptor, None)`, `(None, None)` or `(None, reason)`.
+        `(descriptor with the value, None, None)`; or, where it is too large or too deep for the record, `({"format": …}, bytes of its JSON
+        file, None)`; or else `(None, None, why JSON will not do)`.
     """
     try:
         plain, tagged, depth = encode(value)
     except Unsuitable as error:
-        return None, error.reason
-    if depth > INLINE_DEPTH or len(_dump(plain)) > INLINE_BYTES:
-        return None, None
-    return {"type": "value", "kind": "json", "format": "tagged" if tagged else "json", "value": plain, "of": type_name(value)}, None
+        return None, None, error.reason
+    # Without going through `dumps` for what most results are.
+    if plain is None or (type(plain) in (bool, int, float) or (type(plain) is str and len(plain) < INLINE_BYTES // 8)):
+        return _described(value, plain, tagged), None, None
+    content = _dump(plain)
+    if depth > INLINE_DEPTH or len(content) > INLINE_BYTES:
+        return {"format": "tagged" if tagged else "json"}, content, None
+    return _described(value, plain, tagged), None, None
+
+
+def _described(value: Any, plain: Any, tagged: bool) -> dict[str, Any]:
+    return {"type": "value", "kind": "json", "format": "tagged" if tagged else "json", "value": plain, "of": type_name(value)}
 
 
 class Json(Materializer):
-    """Plain values too large to be inline, as `data.json`."""
+    """Plain values too large for the record, as `data.json`: the bytes that `prepare` made."""
 
     kind, format = "json", "json"
 
     def handles(self, value: Any) -> bool:
-        return type(value) in (dict, list, tuple, set, frozenset, int)
+        return False  # it was asked for by `prepare`
 
-    def write(self, value: Any, path: str) -> Dict[str, Any]:
-        plain, tagged, _ = encode(value)
-        with open(path, "wb") as file:  # noqa: PTH123
-            file.write(_dump(plain))
-        return {"format": "tagged" if tagged else "json"}
+    def write(self, value: Any, path: str) -> dict[str, Any]:
+        raise NotImplementedError  # writing.py has the bytes already
 
-    def read(self, path: str, descriptor: Dict[str, Any]) -> Any:
-        with open(path, "rb") as file:  # noqa: PTH123
+    def read(self, path: str, descriptor: dict[str, Any]) -> Any:
+        with open(path, "rb") as file:
             plain = json.loads(file.read())
         return decode(plain) if descriptor.get("format") == "tagged" else plain
 
 
-def encode(value: Any) -> Tuple[Any, bool, int]:
+def encode(value: Any) -> tuple[Any, bool, int]:
     """`value` as what JSON can hold, whether tags were needed, and how deep it is.
 
     Raises:
@@ -96,7 +108,7 @@ class _Encoder:
         self.tagged = False
         self.deepest = 0
         self.nodes = 0
-        self.open: Set[int] = set()
+        self.open: set[int] = set()
 
     def encode(self, value: Any, depth: int) -> Any:
         # Exact classes only: a subclass (an IntEnum, a named tuple, an OrderedDict) would come back as its base.
@@ -135,7 +147,7 @@ class _Encoder:
             items.sort(key=_dump)  # a set has no order; its file shall always be the same
         return self.tag("$" + cls.__name__, items)
 
-    def mapping(self, value: Dict[Any, Any], depth: int) -> Any:
+    def mapping(self, value: dict[Any, Any], depth: int) -> Any:
         if all(type(key) is str and key[:1] != "$" and (key.isascii() or _is_utf8(key)) for key in value):
             return {key: self.encode(item, depth + 1) for key, item in value.items()}
         self.deepest = max(self.deepest, depth + 2)
@@ -155,7 +167,7 @@ class _Encoder:
                 return self.encode(item, depth)
         raise Unsuitable(f"it holds a {type_name(value)}, which JSON cannot hold exactly")
 
-    def tag(self, name: str, content: Any) -> Dict[str, Any]:
+    def tag(self, name: str, content: Any) -> dict[str, Any]:
         self.tagged = True
         return {name: content}
 
@@ -209,13 +221,13 @@ def _from_zone(zone: Any) -> Any:
         raise MaterializeFailed(f"the time zone {zone!r} is not known on this machine", "install tzdata") from error
 
 
-def _moment(value: Any) -> Optional[List[Any]]:
+def _moment(value: Any) -> list[Any] | None:
     zone = _zone(value.tzinfo)
     return [value.replace(tzinfo=None, fold=0).isoformat(), zone[0], value.fold] if zone else None
 
 
-def _from_moment(name: str) -> Callable[[List[Any]], Any]:
-    def build(content: List[Any]) -> Any:
+def _from_moment(name: str) -> Callable[[list[Any]], Any]:
+    def build(content: list[Any]) -> Any:
         import datetime
 
         text, zone, fold = content
@@ -224,12 +236,19 @@ def _from_moment(name: str) -> Callable[[List[Any]], Any]:
     return build
 
 
-def _from(module: str, name: str) -> Callable[[Any], Any]:
-    """A decoder that imports its class when it is needed."""
-    return lambda content: getattr(need(module, f"a {name}"), name)(content)
+def _class(module: str, name: str) -> Any:
+    """A class of the standard library, imported when it is needed."""
+    return getattr(need(module, f"a {name}"), name)
 
 
-_ENCODERS: Dict[Tuple[str, str], Callable[[Any], Any]] = {
+def _maker(module: str, name: str) -> Callable[[Any], Any]:
+    def make(content: Any) -> Any:
+        return _class(module, name)(content)
+
+    return make
+
+
+_ENCODERS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("builtins", "bytes"): _b64,
     ("builtins", "bytearray"): _b64,
     ("builtins", "complex"): lambda value: [repr(value.real), repr(value.imag)],
@@ -241,7 +260,7 @@ _ENCODERS: Dict[Tuple[str, str], Callable[[Any], Any]] = {
     ("uuid", "UUID"): str,
 }
 
-_DECODERS: Dict[str, Callable[[Any], Any]] = {
+_DECODERS: dict[str, Callable[[Any], Any]] = {
     "$tuple": lambda content: tuple(decode(content)),
     "$set": lambda content: set(decode(content)),
     "$frozenset": lambda content: frozenset(decode(content)),
@@ -254,10 +273,10 @@ _DECODERS: Dict[str, Callable[[Any], Any]] = {
     "$complex": lambda content: complex(float(content[0]), float(content[1])),
     "$datetime": _from_moment("datetime"),
     "$time": _from_moment("time"),
-    "$date": lambda content: need("datetime", "a date").date.fromisoformat(content),
-    "$timedelta": lambda content: need("datetime", "a timedelta").timedelta(*content),
-    "$decimal": _from("decimal", "Decimal"),
-    "$uuid": _from("uuid", "UUID"),
+    "$date": lambda content: _class("datetime", "date").fromisoformat(content),
+    "$timedelta": lambda content: _class("datetime", "timedelta")(*content),
+    "$decimal": _maker("decimal", "Decimal"),
+    "$uuid": _maker("uuid", "UUID"),
 }
 
 MATERIALIZER = Json()

@@ -1,20 +1,26 @@
 """`write`: a value becomes a descriptor, and a file where it must."""
 
+# os.path and not pathlib, whose import costs milliseconds in every run
+# ruff: noqa: PTH118, PTH123
+
 from __future__ import annotations
 
 import json
 import os
-from typing import Any, Callable, Dict, Optional
 
 from . import registry, values
 from .base import type_name
 from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
 from .files import place
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
 _OWN = ("type", "kind", "format", "path", "size", "sha256", "value", "materializer")
 
 
-def write(value: Any, base: str, relative: str, *, name: str = "result") -> Dict[str, Any]:
+def write(value: Any, base: str, relative: str, *, name: str = "result") -> dict[str, Any]:
     """Write `value` below `base/relative/` (made only where a file is needed) and describe it.
 
     Args:
@@ -55,34 +61,52 @@ def _explain(error: BaseException) -> Any:
     return None, None
 
 
-def _write(value: Any, base: str, relative: str) -> Dict[str, Any]:
-    reason: Optional[str] = None
-    # Asked first only where there is one: most values are small and plain.
-    if not any(registry._handles(materializer, value) for materializer in registry.registered()):
-        if type(value) not in (bytes, bytearray):
-            described, reason = values.inline(value)
-            if described is not None:
-                return described
+def _write(value: Any, base: str, relative: str) -> dict[str, Any]:
+    materializer = registry.by_call(value)
+    if materializer is not None:
+        return _of_user(value, base, relative, materializer)
+    if type(value) in (bytes, bytearray):
+        return _best(value, base, relative, "")
+    described, content, reason = values.prepare(value)
+    if described is None or (content is not None and type(value) is str):  # long text is a file of its own kind
+        return _best(value, base, relative, reason or "")
+    if content is None:
+        return described
+    return _file(value, base, relative, values.MATERIALIZER, lambda path: _save(content, path, described))
+
+
+def _best(value: Any, base: str, relative: str, reason: str) -> dict[str, Any]:
+    """What is not plain, `reason` says why, as the file of whoever handles it."""
     materializer, builtin = registry.writer(value)
     if not builtin:
-        return _file(value, base, relative, materializer, lambda path: _checked(materializer, value, path))
+        return _of_user(value, base, relative, materializer)
+    if materializer.kind == "pickle":
+        holds = type(value) in (dict, list, tuple, set, frozenset)
+        return _pickle(value, base, relative, reason if holds else "no better format is known for it", {})
     try:
         return _file(value, base, relative, materializer, lambda path: materializer.write(value, path))
     except Unsuitable as error:
         return _pickle(value, base, relative, error.reason, error.extra)
 
 
-def _pickle(value: Any, base: str, relative: str, reason: str, extra: Dict[str, Any]) -> Dict[str, Any]:
+def _save(content: Any, path: str, fields: dict[str, Any]) -> dict[str, Any]:
+    with open(path, "wb") as file:
+        file.write(content)
+    return fields
+
+
+def _pickle(value: Any, base: str, relative: str, reason: str, extra: dict[str, Any]) -> dict[str, Any]:
     """Pickled because a better format would not give it back."""
     pickled = registry.load(registry.BUILTINS[-1])
-
-    def fill(path: str) -> Dict[str, Any]:
-        return {**pickled.write(value, path), "note": f"pickled: {reason}", **extra}
-
-    return _file(value, base, relative, pickled, fill)
+    return _file(value, base, relative, pickled, lambda path: {**_noted(pickled.write(value, path), reason), **extra})
 
 
-def _file(value: Any, base: str, relative: str, materializer: Any, fill: Callable[[str], Dict[str, Any]]) -> Dict[str, Any]:
+def _noted(fields: dict[str, Any], reason: str) -> dict[str, Any]:
+    """The fields of a pickle whose `note` says why it is one, before what `pickled` has to say."""
+    return {**fields, "note": "pickled: " + reason + fields["note"][len("pickled") :]}
+
+
+def _file(value: Any, base: str, relative: str, materializer: Any, fill: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     name = materializer.file_name(value) if hasattr(materializer, "file_name") else f"data.{materializer.format}"
     _, written = place(os.path.join(base, relative), name, fill)
     described = {"type": materializer.type, "kind": materializer.kind, "format": materializer.format}
@@ -90,7 +114,11 @@ def _file(value: Any, base: str, relative: str, materializer: Any, fill: Callabl
     return {**described, "of": type_name(value), **written}
 
 
-def _checked(materializer: Any, value: Any, path: str) -> Dict[str, Any]:
+def _of_user(value: Any, base: str, relative: str, materializer: Any) -> dict[str, Any]:
+    return _file(value, base, relative, materializer, lambda path: _checked(materializer, value, path))
+
+
+def _checked(materializer: Any, value: Any, path: str) -> dict[str, Any]:
     """A user's `write`, whose answer goes into the record."""
     extra = materializer.write(value, path)
     try:
