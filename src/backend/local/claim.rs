@@ -1,0 +1,115 @@
+//! The claim: who runs a run, whether it is alive, and the end of one whose runner cannot write it any more.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write as _};
+
+use serde::{Deserialize, Serialize};
+
+use super::clients::Clients;
+use super::folder::RunFolder;
+use crate::error::{Error, Result};
+use crate::model::event::End;
+use crate::model::run::Run;
+use crate::model::time;
+use crate::store::artifacts::write_whole;
+
+/// What a claim says.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claim {
+    pub pid: i32,
+    #[serde(default)]
+    pub host: String,
+    pub time: f64,
+}
+
+/// Who has the run.
+#[derive(Debug)]
+pub enum Holder {
+    /// Nobody claimed it yet.
+    Nobody,
+    /// A runner that is alive.
+    Alive(Claim),
+    /// A runner that has ended.
+    Ended,
+}
+
+/// Looks at the claim. Its lock lives exactly as long as the runner does.
+pub fn holder(folder: &RunFolder) -> Result<Holder> {
+    let path = folder.file("claim");
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Holder::Nobody),
+        Err(error) => return Err(unreadable(folder, &error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Holder::Ended),
+        Err(TryLockError::WouldBlock) => {
+            let text = std::fs::read(&path).map_err(|error| unreadable(folder, &error))?;
+            Ok(Holder::Alive(serde_json::from_slice(&text).unwrap_or(Claim { pid: 0, host: String::new(), time: 0.0 })))
+        }
+        Err(TryLockError::Error(error)) => Err(unreadable(folder, &error)),
+    }
+}
+
+/// Claims a run for nobody and writes its end, so that no runner can start it. False where somebody has it.
+pub fn seal(folder: &RunFolder, end: &End) -> Result<bool> {
+    // The claim appears under its name only when it is locked: who sees it unlocked may trust that its holder has ended.
+    let partial = folder.file(&format!("claim.{}", uuid::Uuid::now_v7().simple()));
+    let seal = || -> std::io::Result<bool> {
+        std::fs::create_dir_all(folder.path())?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&partial)?;
+        file.lock()?;
+        file.write_all(&serde_json::to_vec(&Claim { pid: 0, host: String::new(), time: seconds_now() })?)?;
+        match std::fs::hard_link(&partial, folder.file("claim")) {
+            Ok(()) => write_whole(&folder.file("end.json"), &serde_json::to_vec(end)?).map(|()| true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    let sealed = seal();
+    // Best effort: a left-over changes nothing and goes with the folder.
+    let _ = std::fs::remove_file(&partial);
+    sealed.map_err(|error| unreadable(folder, &error))
+}
+
+/// The end of a run: as its runner wrote it, or as it is found. None while it goes on.
+pub fn end_of(folder: &RunFolder, run: &Run, clients: &Clients) -> Result<Option<End>> {
+    if let Some(end) = folder.end()? {
+        return Ok(Some(end));
+    }
+    match holder(folder)? {
+        Holder::Alive(_) => Ok(None),
+        // It may have written its end between the two looks.
+        Holder::Ended => Ok(Some(folder.end()?.unwrap_or_else(|| lost(folder)))),
+        Holder::Nobody if folder.is_handed_over() || clients.is_alive(&run.client) => Ok(None),
+        Holder::Nobody => {
+            // The client may have handed it over and gone between the two looks; and who seals it first decides.
+            let end = End::found(
+                "NotStarted",
+                "the run was recorded, but its client ended before anything was started".into(),
+                "nothing ran and nothing is left to run: start it again with run.reproduce()",
+                seconds_now(),
+            );
+            Ok((!folder.is_handed_over() && seal(folder, &end)?).then_some(end))
+        }
+    }
+}
+
+fn lost(folder: &RunFolder) -> End {
+    let written = folder.file("log.jsonl").metadata().or_else(|_| folder.file("claim").metadata());
+    let time = written.and_then(|metadata| metadata.modified()).ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    End::found(
+        "RunnerLost",
+        "the run's process ended without writing an end: it was killed (SIGKILL), or the machine was restarted".into(),
+        "start it again with run.reproduce(); what it printed until then is in its logs",
+        time.map_or_else(seconds_now, |time| time.as_secs_f64()),
+    )
+}
+
+pub fn seconds_now() -> f64 {
+    time::now().as_duration().as_secs_f64()
+}
+
+fn unreadable(folder: &RunFolder, error: &std::io::Error) -> Error {
+    Error::backend(format!("the claim in {} cannot be used: {error}", folder.path().display()), "check the disk and the rights on the folder")
+}

@@ -1,0 +1,139 @@
+//! The folder of one run: where its files are, how it is handed over, what is read of it.
+
+use std::fs;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::backend::{Luggage, News};
+use crate::error::{Error, Result};
+use crate::model::event::{End, Event};
+use crate::model::name::RunId;
+use crate::model::run::Run;
+use crate::store::artifacts::write_whole;
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// It may not exist (yet).
+    pub fn of(home: &Path, id: RunId) -> Self {
+        Self(home.join("runs").join(id.to_string()))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes everything that the runner needs; `run.json` comes last and under its name only when whole: it hands the run over.
+    pub fn hand_over(&self, frozen: &Value, luggage: Luggage) -> Result<()> {
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(&self.0)?;
+            if let Some(staging) = &luggage.staging {
+                match fs::rename(staging.join("inputs"), self.file("inputs")) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                    _ => fs::remove_dir_all(staging).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })?,
+                }
+            }
+            if !luggage.secrets.is_empty() {
+                let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.file("secrets.json"))?;
+                file.write_all(serde_json::to_string(&luggage.secrets)?.as_bytes())?;
+            }
+            write_whole(&self.file("run.json"), frozen.to_string().as_bytes())
+        };
+        write().map_err(|error| self.fault("written", &error))
+    }
+
+    /// When the run was handed over, in seconds since the epoch; None if it was not.
+    pub fn handed_over(&self) -> Option<f64> {
+        let time = self.file("run.json").metadata().ok()?.modified().ok()?;
+        time.duration_since(std::time::UNIX_EPOCH).ok().map(|time| time.as_secs_f64())
+    }
+
+    /// Whether the run was handed over.
+    pub fn is_handed_over(&self) -> bool {
+        self.file("run.json").exists()
+    }
+
+    /// The record as it was frozen; None where there is none that can be read (a bad folder must not stop who looks at all of them).
+    pub fn record(&self) -> Option<Run> {
+        let mut frozen: Value = serde_json::from_slice(&fs::read(self.file("run.json")).ok()?).ok()?;
+        serde_json::from_value(frozen.get_mut("record")?.take()).ok()
+    }
+
+    /// The events after a byte. A last line without its end is still being written and waits for the next look.
+    pub fn events_from(&self, from: u64) -> Result<News> {
+        let (text, to) = self.whole_lines("events.jsonl", from)?;
+        // A line that is none of ours (a disk that was full, a newer runner) is passed over: one bad line must not hide the rest.
+        let events = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Event>(line).ok()).collect();
+        Ok(News { events, folded: to })
+    }
+
+    /// The log after a byte, whole lines, and where to go on from.
+    pub fn log_from(&self, from: u64) -> Result<(Vec<u8>, u64)> {
+        self.whole_lines("log.jsonl", from)
+    }
+
+    /// The end that the runner wrote.
+    pub fn end(&self) -> Result<Option<End>> {
+        match fs::read(self.file("end.json")) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| Error::backend(format!("{} cannot be read: {error}", self.file("end.json").display()), "it was changed by another program; `runwright run delete` removes the run")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.fault("read", &error)),
+        }
+    }
+
+    pub fn remove(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.fault("removed", &error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn whole_lines(&self, name: &str, from: u64) -> Result<(Vec<u8>, u64)> {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = fs::File::open(self.file(name))?;
+            file.seek(SeekFrom::Start(from))?;
+            let mut content = Vec::new();
+            file.read_to_end(&mut content)?;
+            content.truncate(content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
+            Ok(content)
+        };
+        match read() {
+            Ok(content) => {
+                let to = from + content.len() as u64;
+                Ok((content, to))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((Vec::new(), from)),
+            Err(error) => Err(self.fault("read", &error)),
+        }
+    }
+
+    fn fault(&self, verb: &str, error: &std::io::Error) -> Error {
+        let cure = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full: free some room (`runwright gc` removes what ended long ago)",
+            ErrorKind::PermissionDenied => "give yourself the right, or set RUNWRIGHT_HOME to another folder",
+            _ => "check the disk",
+        };
+        Error::backend(format!("the run's folder {} cannot be {verb}: {error}", self.0.display()), cure)
+    }
+}
+
+/// The folders of all runs, the oldest first.
+pub fn all(home: &Path) -> Vec<RunFolder> {
+    let mut ids: Vec<RunId> = match fs::read_dir(home.join("runs")) {
+        Ok(entries) => entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
+        Err(_) => Vec::new(),
+    };
+    ids.sort();
+    ids.into_iter().map(|id| RunFolder::of(home, id)).collect()
+}

@@ -1,0 +1,62 @@
+//! Step *lower*: a Plan as the `run.json` that the runner reads. Pure.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{Settings, code};
+use crate::error::{Error, Result};
+use crate::model::function::Function;
+use crate::model::plan::Plan;
+use crate::model::run::{Input, Run};
+use crate::model::workload::{Process, Workload};
+
+/// The version of the run folder's protocol.
+const PROTOCOL: u32 = 1;
+
+pub fn lower(home: &Path, settings: &Settings, function: &Function, run: &Run, plan: &Plan, inputs: &Map<String, Value>) -> Result<Value> {
+    let workload = match plan {
+        Plan::Task(workload) => workload,
+        Plan::Service(_) | Plan::Build(_) | Plan::Manifests(_) => {
+            return Err(Error::invalid(
+                "action",
+                &run.action,
+                format!("{}: the local backend does not execute a {} yet", run.action, plan.name()),
+                "use the action `job`",
+            ));
+        }
+    };
+    let needs: Vec<String> = run
+        .spec
+        .inputs
+        .values()
+        .filter_map(|input| match input {
+            Input::Run { run, .. } => Some(run.to_string()),
+            Input::Entity { .. } | Input::Value { .. } => None,
+        })
+        .collect();
+    Ok(json!({
+        "protocol": PROTOCOL,
+        "id": run.id, "key": run.key, "project": run.project, "function": run.function, "kind": run.kind, "version": run.version, "action": run.action,
+        "task": task(home, function, workload),
+        "python": settings.python,
+        "cwd": run.provenance.get("cwd"),
+        "parameters": run.spec.parameters, "inputs": inputs, "needs": needs,
+        "envs": workload.envs, "requirements": workload.requirements,
+        "timeout": run.spec.timeout, "grace": run.spec.grace, "retries": run.spec.retries,
+        "concurrency": if run.provenance.contains_key("parent") { 0 } else { settings.concurrency },
+        "record": run,
+    }))
+}
+
+fn task(home: &Path, function: &Function, workload: &Workload) -> Value {
+    match &workload.process {
+        Process::Call(call) => json!({"call": {
+            "path": code::path(home, function),
+            "handler": call.handler,
+            "outputs": call.outputs,
+            "signature": function.spec.get("signature"),
+        }}),
+        Process::Command(arguments) => json!({"command": arguments}),
+    }
+}

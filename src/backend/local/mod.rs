@@ -1,0 +1,157 @@
+//! This machine: a folder and a process for each run. The protocol is that of `docs/decisions/0002-run-folder.md`.
+
+mod claim;
+mod clients;
+mod code;
+mod folder;
+mod lower;
+mod queue;
+mod spawn;
+mod stop;
+mod sweep;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::{Backend, Luggage, News};
+use crate::error::Result;
+use crate::model::event::Event;
+use crate::model::function::Function;
+use crate::model::plan::Plan;
+use crate::model::run::Run;
+use crate::model::state::State;
+pub use clients::Clients;
+use folder::RunFolder;
+
+/// How the local backend works on this machine.
+pub struct Settings {
+    /// The Python that executes runs.
+    pub python: PathBuf,
+    /// Gives the folder that holds the runner's files, and puts them there if need be.
+    pub runner: Box<dyn Fn() -> Result<PathBuf> + Send + Sync>,
+    /// How many runs execute at a time.
+    pub concurrency: u32,
+}
+
+/// The backend.
+pub struct Local {
+    home: PathBuf,
+    staging: PathBuf,
+    host: String,
+    settings: Settings,
+    clients: Arc<Clients>,
+    watch: watch::Watch,
+}
+
+impl Local {
+    /// Nothing is made or started before the first run.
+    #[must_use]
+    pub fn new(home: &Path, host: String, settings: Settings, clients: Arc<Clients>) -> Self {
+        Self { home: home.to_owned(), staging: home.join("staging"), host, settings, clients, watch: watch::Watch::default() }
+    }
+
+    fn folder(&self, run: &Run) -> RunFolder {
+        RunFolder::of(&self.home, run.id)
+    }
+}
+
+#[async_trait]
+impl Backend for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn lower(&self, function: &Function, run: &Run, plan: &Plan, inputs: &Map<String, Value>) -> Result<Value> {
+        lower::lower(&self.home, &self.settings, function, run, plan, inputs)
+    }
+
+    fn reference(&self, run: &Run) -> Map<String, Value> {
+        let folder = self.folder(run).path().display().to_string();
+        Map::from_iter([("folder".into(), folder.into()), ("host".into(), self.host.clone().into())])
+    }
+
+    async fn execute(&self, function: &Function, run: &Run, lowered: &Value, luggage: Luggage) -> Result<()> {
+        code::place(&self.home, function)?;
+        let folder = self.folder(run);
+        folder.hand_over(lowered, luggage)?;
+        queue::enter(&self.home, run.id, lowered)?;
+        if queue::may_start(&self.home, run.id, lowered) {
+            spawn::runner(&self.settings, &self.home, run.id, &folder, self.watch.signal(run.id))?;
+        }
+        Ok(())
+    }
+
+    fn reaches(&self, run: &Run) -> bool {
+        run.reference.get("host") == Some(&json!(self.host)) && run.reference.get("folder") == Some(&json!(self.folder(run).path().display().to_string()))
+    }
+
+    async fn news(&self, run: &Run) -> Result<News> {
+        let folder = self.folder(run);
+        let mut news = folder.events_from(run.folded)?;
+        if run.state == State::Created
+            && let Some(time) = folder.handed_over()
+        {
+            news.events.insert(0, Event::Pending { time });
+        }
+        if let Some(end) = claim::end_of(&folder, run, &self.clients)? {
+            // What was written between the two looks.
+            let late = folder.events_from(news.folded)?;
+            news.events.extend(late.events);
+            news.folded = late.folded;
+            news.events.push(Event::End(Box::new(end)));
+        }
+        Ok(news)
+    }
+
+    async fn changed(&self, run: &Run) {
+        self.watch.changed(run.id).await;
+    }
+
+    fn follow(&self, run: &Run) {
+        self.watch.follow(run.id, self.folder(run).path());
+    }
+
+    fn forget(&self, run: &Run) {
+        self.watch.forget(run.id, self.folder(run).path());
+    }
+
+    async fn stop(&self, run: &Run) -> Result<()> {
+        stop::stop(&self.home, &self.folder(run), run)
+    }
+
+    async fn log(&self, run: &Run, from: u64) -> Result<(Vec<u8>, u64)> {
+        self.folder(run).log_from(from)
+    }
+
+    fn outputs(&self, run: &Run) -> PathBuf {
+        self.folder(run).path().to_owned()
+    }
+
+    async fn discover(&self) -> Result<Vec<Run>> {
+        Ok(folder::all(&self.home).into_iter().filter_map(|folder| folder.record()).collect())
+    }
+
+    async fn remove(&self, run: &Run) -> Result<()> {
+        queue::leave(&self.home, run.id);
+        self.folder(run).remove()
+    }
+
+    async fn sweep(&self, dry_run: bool) -> Result<Vec<String>> {
+        sweep::sweep(&self.home, &self.clients, dry_run)
+    }
+
+    async fn kick(&self) -> Result<()> {
+        if let Some(id) = queue::next(&self.home) {
+            spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.signal(id))?;
+        }
+        Ok(())
+    }
+
+    fn staging(&self) -> &Path {
+        &self.staging
+    }
+}

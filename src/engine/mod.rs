@@ -1,0 +1,96 @@
+//! Engine: the verbs. It alone writes records.
+
+mod compare;
+pub mod define;
+pub mod entities;
+pub mod find;
+pub mod finish;
+pub mod gc;
+pub mod inline;
+mod inputs;
+pub mod logs;
+pub mod observe;
+pub mod projects;
+mod provenance;
+pub mod record;
+mod secrets;
+pub mod stop;
+pub mod submit;
+pub mod sync;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::backend::Backend;
+use crate::backend::local::{Clients, Local, Settings};
+use crate::error::{Error, Result, did_you_mean};
+use crate::runtime::Runtimes;
+use crate::store::Store;
+use crate::store::artifacts::Artifacts;
+
+pub use compare::compare;
+
+/// Where the engine keeps things, and how it executes on this machine.
+pub struct Configuration {
+    /// The folder of everything local.
+    pub home: PathBuf,
+    /// `RUNWRIGHT_STORE`; None: SQLite in `home`.
+    pub store: Option<String>,
+    /// `RUNWRIGHT_ARTIFACTS`; None: a folder in `home`.
+    pub artifacts: Option<String>,
+    pub local: Settings,
+    /// What the host language knows of this session: Python version, command, the run it is part of, …
+    pub session: Map<String, Value>,
+}
+
+/// The engine of one process.
+pub struct Engine {
+    pub store: Store,
+    pub artifacts: Artifacts,
+    pub runtimes: Runtimes,
+    home: PathBuf,
+    clients: Arc<Clients>,
+    backends: Vec<Arc<dyn Backend>>,
+    followers: observe::Followers,
+    provenance: provenance::Session,
+}
+
+impl Engine {
+    /// Opens the store and the artifact store. THE list of backends is here.
+    pub async fn open(configuration: Configuration) -> Result<Arc<Self>> {
+        let Configuration { home, store, artifacts, local, session } = configuration;
+        let artifacts = match artifacts {
+            Some(url) => Artifacts::open(&url)?,
+            None => Artifacts::Local(home.join("artifacts")),
+        };
+        let clients = Arc::new(Clients::new(&home));
+        let provenance = provenance::Session::new(session);
+        let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(Local::new(&home, provenance.host.clone(), local, clients.clone()))];
+        Ok(Arc::new(Self {
+            store: Store::open(store.as_deref(), &home).await?,
+            artifacts,
+            runtimes: Runtimes::default(),
+            home,
+            clients,
+            backends,
+            followers: observe::Followers::default(),
+            provenance,
+        }))
+    }
+
+    /// The folder of everything local.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The backend of that name; the error lists those there are.
+    pub fn backend(&self, name: &str) -> Result<&Arc<dyn Backend>> {
+        self.backends.iter().find(|backend| backend.name() == name).ok_or_else(|| {
+            let known: Vec<&str> = self.backends.iter().map(|backend| backend.name()).collect();
+            Error::invalid("on", name, format!("there is no place to run called {name:?}{}", did_you_mean(name, known.iter().copied())), format!("use one of: {}", known.join(", ")))
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! Step 6, *observe*: what the backend reports is folded into the record, and whoever waits is told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Engine;
+use super::finish::Finished;
+use crate::backend::Backend;
+use crate::error::{Error, Result};
+use crate::model::event::{Event, fold};
+use crate::model::name::RunId;
+use crate::model::run::Run;
+
+/// How often the store is asked about a run that executes where this process cannot look (on another machine of the team).
+const AFAR: Duration = Duration::from_secs(2);
+
+/// What a follower last saw.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    Going(Box<Run>),
+    Ended(Box<Run>),
+    /// The record could not be written or the run not be looked at; the run itself goes on.
+    Failed(Arc<Error>),
+}
+
+/// The runs that this process follows, one task each.
+#[derive(Default)]
+pub struct Followers(Mutex<HashMap<RunId, watch::Receiver<Seen>>>);
+
+impl Engine {
+    /// Follows a run from now on. All who wait for it share one follower.
+    pub fn follow(self: &Arc<Self>, run: &Run) -> watch::Receiver<Seen> {
+        let mut followers = self.followers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = followers.get(&run.id) {
+            return seen.clone();
+        }
+        let (sender, receiver) = watch::channel(if run.state.is_final() { Seen::Ended(Box::new(run.clone())) } else { Seen::Going(Box::new(run.clone())) });
+        if !run.state.is_final() {
+            followers.insert(run.id, receiver.clone());
+            tokio::spawn(self.clone().follow_to_end(run.clone(), sender));
+        }
+        receiver
+    }
+
+    async fn follow_to_end(self: Arc<Self>, mut run: Run, sender: watch::Sender<Seen>) {
+        let backend = self.backend(run.backend.as_str()).ok().filter(|backend| backend.reaches(&run)).cloned();
+        if let Some(backend) = &backend {
+            backend.follow(&run);
+        }
+        let last = loop {
+            let looked = match &backend {
+                Some(backend) => self.look(backend.as_ref(), &run).await,
+                None => self.find_run(&run.id.to_string()).await,
+            };
+            match looked {
+                Ok(newest) if newest.state.is_final() => break Seen::Ended(Box::new(newest)),
+                Ok(newest) => run = newest,
+                Err(error) => break Seen::Failed(Arc::new(error)),
+            }
+            // Nobody listening is no reason to stop: the record is kept up to date all the same.
+            let _ = sender.send(Seen::Going(Box::new(run.clone())));
+            match &backend {
+                Some(backend) => backend.changed(&run).await,
+                None => tokio::time::sleep(AFAR).await,
+            }
+        };
+        if let Some(backend) = &backend {
+            backend.forget(&run);
+        }
+        self.followers.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&run.id);
+        let _ = sender.send(last);
+    }
+
+    /// One look: news are folded into the record, an end is finished. Gives the newest record.
+    pub(super) async fn look(&self, backend: &dyn Backend, run: &Run) -> Result<Run> {
+        let mut run = run.clone();
+        loop {
+            if run.state.is_final() {
+                return Ok(run);
+            }
+            let news = backend.news(&run).await?;
+            if news.events.is_empty() && news.folded == run.folded {
+                return Ok(run);
+            }
+            let finished = self.take_in(backend, &run, &news.events).await?;
+            let from = run.folded;
+            let folded = self
+                .store
+                .update_run(run.id, |record| {
+                    // Another client folded meanwhile: look again from where it came to.
+                    if record.state.is_final() || record.folded != from {
+                        return Ok(false);
+                    }
+                    for event in news.events.clone() {
+                        fold(record, event)?;
+                    }
+                    record.folded = news.folded;
+                    finished.note(record);
+                    Ok(true)
+                })
+                .await?;
+            let unchanged = folded.folded == from && folded.state == run.state;
+            run = folded;
+            if unchanged {
+                return Ok(run);
+            }
+        }
+    }
+
+    /// Waits for the end, `timeout` at most. Gives the newest record, ended or not.
+    pub async fn wait(self: &Arc<Self>, id: RunId, timeout: Option<Duration>) -> Result<Run> {
+        let run = self.find_run(&id.to_string()).await?;
+        if run.state.is_final() {
+            return Ok(run);
+        }
+        let mut seen = self.follow(&run);
+        let ended = async {
+            loop {
+                let now = seen.borrow_and_update().clone();
+                match now {
+                    Seen::Ended(run) => return Ok(*run),
+                    Seen::Failed(error) => return Err(Error::store(format!("run {id} is not followed any more: {error}"), "mend that, then wait again; the run itself goes on")),
+                    Seen::Going(_) => {}
+                }
+                if seen.changed().await.is_err() {
+                    return self.find_run(&id.to_string()).await;
+                }
+            }
+        };
+        match timeout {
+            None => ended.await,
+            Some(timeout) => match tokio::time::timeout(timeout, ended).await {
+                Ok(run) => run,
+                Err(_) => self.find_run(&id.to_string()).await,
+            },
+        }
+    }
+
+    /// Returns when the record changed since `seen`, or after `timeout`: for displays that update in place.
+    pub async fn next_change(self: &Arc<Self>, run: &Run, timeout: Duration) -> Result<Run> {
+        if run.state.is_final() {
+            return Ok(run.clone());
+        }
+        let mut seen = self.follow(run);
+        let newer = |seen: &Seen| match seen {
+            Seen::Going(now) => now.updated != run.updated || now.folded != run.folded || now.state != run.state,
+            Seen::Ended(_) | Seen::Failed(_) => true,
+        };
+        let _ = tokio::time::timeout(timeout, seen.wait_for(newer)).await;
+        self.find_run(&run.id.to_string()).await
+    }
+
+    /// Whether this process follows the run.
+    pub(super) fn is_followed(&self, id: RunId) -> bool {
+        self.followers.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+    }
+}
+
+impl Finished {
+    /// Whether an event is the end.
+    pub(super) fn end(events: &[Event]) -> Option<&crate::model::event::End> {
+        events.iter().find_map(|event| if let Event::End(end) = event { Some(end.as_ref()) } else { None })
+    }
+}
+

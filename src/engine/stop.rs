@@ -1,0 +1,52 @@
+//! Stop and delete.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Engine;
+use crate::error::{Error, Result};
+use crate::model::run::Run;
+
+/// How long a runner may take beyond the run's own grace to write its end.
+const WRITING: f64 = 10.0;
+
+impl Engine {
+    /// Stops a run: TERM, and KILL after its grace. Gives the record when it has ended. A run that has ended already stays as it is.
+    pub async fn stop(self: &Arc<Self>, text: &str) -> Result<Run> {
+        let run = self.run(text).await?;
+        if run.state.is_final() {
+            return Ok(run);
+        }
+        if Self::is_inline(&run) {
+            return Err(Error::conflict(format!("run {} runs inline, in the process of its caller", run.id), "interrupt that process (Ctrl-C); runs without inline=True can be stopped from anywhere"));
+        }
+        let backend = self.backend(run.backend.as_str())?;
+        if !backend.reaches(&run) {
+            let host = run.reference.get("host").and_then(serde_json::Value::as_str).unwrap_or("another machine");
+            return Err(Error::conflict(format!("run {} executes on {host}", run.id), format!("stop it there: runwright run stop {}", run.id)));
+        }
+        backend.stop(&run).await?;
+        let run = self.wait(run.id, Some(Duration::from_secs_f64(run.spec.grace + WRITING))).await?;
+        if run.state.is_final() {
+            return Ok(run);
+        }
+        Err(Error::backend(format!("run {} was told to stop, but goes on after {:.0} s", run.id, run.spec.grace + WRITING), "look at its log; the process may hang in the kernel (a dead network disk)"))
+    }
+
+    /// Deletes a run's record, folder and log; what it made stays. Refused while it goes on.
+    pub async fn delete_run(&self, text: &str) -> Result<()> {
+        let run = self.run(text).await?;
+        if !run.state.is_final() {
+            return Err(Error::conflict(format!("run {} is {}", run.id, run.state), "stop it first, or wait for it"));
+        }
+        if let Ok(backend) = self.backend(run.backend.as_str())
+            && backend.reaches(&run)
+        {
+            backend.remove(&run).await?;
+        }
+        if let Some(log) = &run.log {
+            self.artifacts.delete(log).await?;
+        }
+        self.store.delete_run(run.id).await.map(drop)
+    }
+}

@@ -1,0 +1,65 @@
+//! Sync: the store is brought up to date with what the backends know, from nothing if need be.
+
+use super::Engine;
+use crate::error::Result;
+use crate::model::name::{Name, RunId};
+use crate::model::run::Run;
+use crate::store::RunFilter;
+
+/// What a sync did.
+#[derive(Debug, Default, Clone, Copy, serde::Serialize)]
+pub struct Synced {
+    /// Runs that the store did not have.
+    pub found: u64,
+    /// Open runs whose record changed.
+    pub updated: u64,
+}
+
+impl Engine {
+    /// Takes in every run that a backend knows and the store does not, and brings the open ones up to date.
+    pub async fn sync(&self) -> Result<Synced> {
+        let mut synced = Synced::default();
+        for backend in &self.backends {
+            for run in backend.discover().await? {
+                if self.store.run(run.id).await?.is_none() {
+                    self.adopt(&run).await?;
+                    synced.found += 1;
+                }
+            }
+            backend.kick().await?;
+        }
+        synced.updated = self.sync_open(None).await?;
+        Ok(synced)
+    }
+
+    /// Brings the open runs up to date that nobody in this process follows. Says how many changed.
+    pub(super) async fn sync_open(&self, project: Option<&Name>) -> Result<u64> {
+        let mut changed = 0;
+        for run in self.store.runs(&RunFilter { project: project.cloned(), open: true, ..RunFilter::default() }).await? {
+            if !self.is_followed(run.id) {
+                let (state, folded) = (run.state, run.folded);
+                let run = self.look_at(run).await?;
+                changed += u64::from(run.state != state || run.folded != folded);
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The run whose id this is, if a backend knows it.
+    pub(super) async fn discover_one(&self, text: &str) -> Result<Option<Run>> {
+        let id = text.rsplit('/').next().unwrap_or(text);
+        let Ok(id) = id.parse::<RunId>() else { return Ok(None) };
+        for backend in &self.backends {
+            if let Some(run) = backend.discover().await?.into_iter().find(|run| run.id == id) {
+                self.adopt(&run).await?;
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn adopt(&self, run: &Run) -> Result<()> {
+        self.get_or_create_project(run.project.as_str()).await?;
+        self.store.insert_runs(std::slice::from_ref(run)).await
+    }
+}

@@ -1,0 +1,201 @@
+//! Event: what a backend reports of a run, and the pure fold of events into its record.
+//!
+//! The JSON is that of `docs/decisions/0002-run-folder.md`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::run::{Failure, Point, Run};
+use super::state::State;
+use super::time::from_seconds;
+use crate::error::Result;
+
+/// How many points of one metric a record keeps; older ones make room.
+const POINTS: usize = 10_000;
+
+/// Something that happened to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// It was handed over and waits.
+    Pending { time: f64 },
+    /// An attempt began.
+    Running {
+        time: f64,
+        attempt: u32,
+        #[serde(default)]
+        pid: Option<i64>,
+        #[serde(default)]
+        python: Option<String>,
+    },
+    /// A phase took so many seconds.
+    Mark { time: f64, name: String, seconds: f64 },
+    Metric {
+        time: f64,
+        name: String,
+        value: Value,
+        #[serde(default)]
+        step: Option<i64>,
+    },
+    Result { time: f64, name: String, value: Value },
+    /// The code logged an artifact, dataitem or model.
+    Entity { time: f64, entity: LoggedEntity },
+    /// An attempt failed and another follows.
+    Retry { time: f64, attempt: u32, error: Failure, delay: f64 },
+    /// The end.
+    End(Box<End>),
+}
+
+/// An entity as the runner logged it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoggedEntity {
+    #[serde(rename = "type")]
+    pub of: super::key::KeyType,
+    pub kind: String,
+    pub name: String,
+    pub id: String,
+    pub output: Map<String, Value>,
+    #[serde(default)]
+    pub metrics: Map<String, Value>,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    pub state: State,
+    pub time: f64,
+    #[serde(default)]
+    pub started: Option<f64>,
+    #[serde(default)]
+    pub seconds: Option<f64>,
+    #[serde(default)]
+    pub attempts: u32,
+    #[serde(default)]
+    pub exit_code: Option<i64>,
+    #[serde(default)]
+    pub signal: Option<String>,
+    #[serde(default)]
+    pub error: Option<Failure>,
+    #[serde(default)]
+    pub shape: Option<String>,
+    /// The names of the outputs, in the order in which they were returned.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Descriptors by name.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Map<String, Value>>,
+    #[serde(default)]
+    pub distributions: Option<String>,
+    #[serde(default)]
+    pub python: Option<String>,
+}
+
+impl End {
+    /// An end that was found rather than written: the runner is gone, or never was.
+    #[must_use]
+    pub fn found(cause: &str, message: String, cure: &str, time: f64) -> Self {
+        let mut end = Self::found_in(State::Error, cause, &message, time);
+        if let Some(error) = &mut end.error {
+            error.cure = Some(cure.into());
+        }
+        end
+    }
+
+    /// The same in another state, with nothing to mend.
+    #[must_use]
+    pub fn found_in(state: State, cause: &str, message: &str, time: f64) -> Self {
+        Self { error: Some(Failure { cause: cause.into(), message: message.into(), ..Failure::default() }), ..Self::at(state, time) }
+    }
+
+    /// An end of which only state and time are known.
+    #[must_use]
+    pub fn at(state: State, time: f64) -> Self {
+        Self {
+            state,
+            time,
+            started: None,
+            seconds: None,
+            attempts: 0,
+            exit_code: None,
+            signal: None,
+            error: None,
+            shape: None,
+            names: Vec::new(),
+            outputs: BTreeMap::new(),
+            distributions: None,
+            python: None,
+        }
+    }
+}
+
+/// Folds one event into the record. A record that has ended takes no more events.
+pub fn fold(run: &mut Run, event: Event) -> Result<()> {
+    if run.state.is_final() {
+        return Ok(());
+    }
+    match event {
+        Event::Pending { time } => {
+            if run.state == State::Created {
+                run.transition(State::Pending, from_seconds(time), None)?;
+            }
+        }
+        Event::Running { time, attempt, python, .. } => {
+            run.attempts = run.attempts.max(attempt);
+            if run.state != State::Running {
+                run.transition(State::Running, from_seconds(time), None)?;
+            }
+            if let Some(python) = python {
+                run.provenance.insert("python".into(), python.into());
+            }
+        }
+        Event::Mark { name, seconds, .. } => *run.marks.entry(name).or_default() += seconds,
+        Event::Metric { time, name, value, step } => {
+            let points = run.metrics.entry(name).or_default();
+            points.push(Point { value, step, time: from_seconds(time) });
+            if points.len() > POINTS {
+                points.drain(..points.len() - POINTS);
+            }
+        }
+        Event::Result { name, value, .. } => {
+            run.results.insert(name, value);
+        }
+        // The engine registers entities before it folds; here only the attempt's message is kept.
+        Event::Entity { .. } => {}
+        Event::Retry { attempt, error, delay, time } => {
+            let message = format!("attempt {attempt} failed ({}: {}); the next one in {delay:.1} s", error.cause, error.message);
+            run.history.push(super::run::Transition { state: run.state, time: from_seconds(time), message: Some(message) });
+        }
+        Event::End(end) => fold_end(run, *end)?,
+    }
+    Ok(())
+}
+
+fn fold_end(run: &mut Run, end: End) -> Result<()> {
+    let time = from_seconds(end.time);
+    if end.state == State::Completed && run.state != State::Running {
+        run.transition(State::Running, end.started.map_or(time, from_seconds), None)?;
+    }
+    run.transition(end.state, time, end.error.as_ref().map(|error| error.message.clone()))?;
+    run.attempts = run.attempts.max(end.attempts);
+    run.seconds = end.seconds;
+    run.shape = end.shape;
+    run.names = end.names;
+    for (name, descriptor) in end.outputs {
+        if descriptor.get("type").and_then(Value::as_str) == Some("value") {
+            run.results.insert(name, descriptor.get("value").cloned().unwrap_or_default());
+        }
+    }
+    if let Some(mut error) = end.error {
+        error.exit_code = error.exit_code.or(end.exit_code);
+        error.signal = error.signal.or(end.signal);
+        run.error = Some(error);
+    }
+    for (name, value) in [("python", end.python), ("distributions", end.distributions)] {
+        if let Some(value) = value {
+            run.provenance.insert(name.into(), value.into());
+        }
+    }
+    Ok(())
+}

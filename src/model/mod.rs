@@ -1,0 +1,15 @@
+//! The nouns: plain data, serde only. No verb, no client, no clock beyond [`time`].
+
+pub mod entity;
+pub mod event;
+pub mod function;
+pub mod key;
+pub mod name;
+pub mod plan;
+pub mod project;
+pub mod resources;
+pub mod run;
+pub mod signature;
+pub mod state;
+pub mod time;
+pub mod workload;

@@ -1,0 +1,215 @@
+//! Run: one execution of one action, and its record.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::name::{Digest, Name, RunId};
+use super::resources::Resources;
+use super::state::State;
+use crate::error::{Error, Result};
+
+/// The record of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub id: RunId,
+    pub key: String,
+    pub project: Name,
+    pub function: Name,
+    pub kind: Name,
+    pub version: Digest,
+    pub action: Name,
+    pub spec: RunSpec,
+    /// Where it executes: `local`, `inline`, …
+    pub backend: Name,
+    /// What executes it there.
+    #[serde(default)]
+    pub reference: Map<String, Value>,
+    /// The id of the client that submitted it (see the local backend's client locks).
+    pub client: String,
+    pub state: State,
+    pub history: Vec<Transition>,
+    #[serde(default)]
+    pub attempts: u32,
+    /// How the outputs make up the return value: `none`, `single`, `tuple`, `dict`.
+    #[serde(default)]
+    pub shape: Option<String>,
+    /// The names of results and outputs, in the order in which they were returned.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Plain values, by name.
+    #[serde(default)]
+    pub results: Map<String, Value>,
+    /// Keys of artifacts, dataitems and models, by name.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, String>,
+    #[serde(default)]
+    pub metrics: BTreeMap<String, Vec<Point>>,
+    /// Keys of the entities that it read.
+    #[serde(default)]
+    pub reads: Vec<String>,
+    /// Seconds by phase, as the runner measured them.
+    #[serde(default)]
+    pub marks: BTreeMap<String, f64>,
+    /// Seconds of execution, measured by a monotonic clock.
+    #[serde(default)]
+    pub seconds: Option<f64>,
+    #[serde(default)]
+    pub provenance: Map<String, Value>,
+    #[serde(default)]
+    pub error: Option<Failure>,
+    /// The digest of version, action, parameters and inputs, by which `cache=True` finds it.
+    #[serde(default)]
+    pub cache_key: Option<Digest>,
+    /// Where the archived log is, below the artifact store.
+    #[serde(default)]
+    pub log: Option<String>,
+    /// How many bytes of the runner's events this record holds already.
+    #[serde(default)]
+    pub folded: u64,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    #[serde(default)]
+    pub parameters: Map<String, Value>,
+    #[serde(default)]
+    pub inputs: BTreeMap<String, Input>,
+    #[serde(default)]
+    pub resources: Resources,
+    #[serde(default)]
+    pub envs: BTreeMap<String, String>,
+    /// Secrets by the name of their environment variable; each is a reference, never a value.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// Seconds an attempt may take.
+    #[serde(default)]
+    pub timeout: Option<f64>,
+    #[serde(default)]
+    pub retries: Retries,
+    /// Seconds between TERM and KILL when it is stopped.
+    #[serde(default = "default_grace")]
+    pub grace: f64,
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The fan-out that it belongs to, and its place there.
+    #[serde(default)]
+    pub map: Option<MapItem>,
+    /// Parameters of the kind's own.
+    #[serde(default)]
+    pub extra: Map<String, Value>,
+}
+
+fn default_grace() -> f64 {
+    10.0
+}
+
+/// An input that is not a plain JSON value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "from")]
+pub enum Input {
+    /// An artifact, dataitem or model, by key. `as_entity`: the function gets the object that stands for it, else the value read back.
+    Entity { key: String, as_entity: bool },
+    /// Another run's return value, or one of its outputs.
+    Run {
+        run: RunId,
+        #[serde(default)]
+        output: Option<String>,
+    },
+    /// A value that the client materialised into its staging folder.
+    Value { descriptor: Map<String, Value> },
+}
+
+/// How failed attempts are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Retries {
+    /// How many attempts may follow the first.
+    pub limit: u32,
+    /// Seconds before the first retry.
+    pub delay: f64,
+    /// By how much each delay is longer than the last.
+    pub factor: f64,
+    /// The longest delay, in seconds.
+    pub max_delay: f64,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { limit: 0, delay: 1.0, factor: 2.0, max_delay: 300.0 }
+    }
+}
+
+/// A place in a fan-out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MapItem {
+    pub id: String,
+    pub index: u32,
+    pub of: u32,
+}
+
+/// One step of a run's history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    pub state: State,
+    pub time: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// One value of a metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    pub value: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
+    pub time: Timestamp,
+}
+
+/// Why a run did not complete: the cause, the evidence, what to do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    pub cause: String,
+    pub message: String,
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceback: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub attributes: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+}
+
+impl Run {
+    /// Moves to a state that the table allows, at a time that is never before the last one (clocks jump).
+    pub fn transition(&mut self, state: State, time: Timestamp, message: Option<String>) -> Result<()> {
+        if !self.state.next().contains(&state) {
+            return Err(Error::conflict(
+                format!("run {} is {}; it cannot become {state}", self.id, self.state),
+                "look at its history with `runwright run show`",
+            ));
+        }
+        let time = self.history.last().map_or(time, |last| last.time.max(time));
+        self.state = state;
+        self.history.push(Transition { state, time, message });
+        self.updated = self.updated.max(time);
+        Ok(())
+    }
+
+    /// When it reached a state first.
+    #[must_use]
+    pub fn reached(&self, state: State) -> Option<Timestamp> {
+        self.history.iter().find(|step| step.state == state).map(|step| step.time)
+    }
+}

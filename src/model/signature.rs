@@ -1,0 +1,197 @@
+//! Signature: the parameters a function takes, and the check of what a run gives it. The types are those of `docs/decisions/0003`.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result, did_you_mean};
+
+/// All parameters, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Signature(pub Vec<Parameter>);
+
+/// One parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    pub name: String,
+    pub kind: ParameterKind,
+    #[serde(rename = "type")]
+    pub of: Type,
+    pub required: bool,
+    #[serde(default)]
+    pub default: Value,
+    #[serde(default)]
+    pub has_default: bool,
+    /// The runner supplies it: `project`, `run`, `context`, `event`.
+    #[serde(default)]
+    pub inject: bool,
+}
+
+/// As in Python's `inspect.Parameter`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParameterKind {
+    PositionalOnly,
+    PositionalOrKeyword,
+    VarPositional,
+    KeywordOnly,
+    VarKeyword,
+}
+
+/// What an annotation says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Type {
+    Any,
+    Int,
+    Float,
+    Str,
+    Bool,
+    None,
+    Bytes,
+    List { items: Box<Type> },
+    Set { items: Box<Type> },
+    Tuple { items: Box<Type> },
+    Dict { values: Box<Type> },
+    Literal { values: Vec<Value> },
+    Union { of: Vec<Type> },
+    Entity { entity: String },
+    Object { name: String },
+}
+
+impl Type {
+    /// Whether a JSON value is of this type. A whole number is a float too, as in Python.
+    #[must_use]
+    pub fn accepts(&self, value: &Value) -> bool {
+        match self {
+            Self::Any => true,
+            // Text may be a key or a path; anything else cannot become such an object.
+            Self::Entity { .. } | Self::Object { .. } | Self::Bytes => !matches!(value, Value::Bool(_)),
+            Self::Int => value.is_i64() || value.is_u64(),
+            Self::Float => value.is_number() || matches!(value.as_str(), Some("NaN" | "Infinity" | "-Infinity")),
+            Self::Str => value.is_string(),
+            Self::Bool => value.is_boolean(),
+            Self::None => value.is_null(),
+            Self::List { items } | Self::Set { items } | Self::Tuple { items } => value.as_array().is_some_and(|all| all.iter().all(|item| items.accepts(item))),
+            Self::Dict { values } => value.as_object().is_some_and(|all| all.values().all(|item| values.accepts(item))),
+            Self::Literal { values } => values.contains(value),
+            Self::Union { of } => of.iter().any(|one| one.accepts(value)),
+        }
+    }
+
+    /// As it would be written in Python.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Any => "any value".into(),
+            Self::Int => "int".into(),
+            Self::Float => "float".into(),
+            Self::Str => "str".into(),
+            Self::Bool => "bool".into(),
+            Self::None => "None".into(),
+            Self::Bytes => "bytes".into(),
+            Self::List { items } => format!("list[{}]", items.describe()),
+            Self::Set { items } => format!("set[{}]", items.describe()),
+            Self::Tuple { items } => format!("tuple[{}, ...]", items.describe()),
+            Self::Dict { values } => format!("dict[str, {}]", values.describe()),
+            Self::Literal { values } => format!("one of {}", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Self::Union { of } => of.iter().map(Self::describe).collect::<Vec<_>>().join(" | "),
+            Self::Entity { entity } => format!("a {entity} or its key"),
+            Self::Object { name } => name.clone(),
+        }
+    }
+}
+
+impl Signature {
+    /// Checks the parameters and inputs of a run: nothing missing, nothing unknown, every JSON value of its type.
+    pub fn check(&self, function: &str, parameters: &Map<String, Value>, inputs: &BTreeSet<&str>) -> Result<()> {
+        let open = self.0.iter().any(|p| p.kind == ParameterKind::VarKeyword);
+        let named: Vec<&Parameter> = self.0.iter().filter(|p| !matches!(p.kind, ParameterKind::VarKeyword | ParameterKind::VarPositional)).collect();
+        let known = || named.iter().filter(|p| !p.inject).map(|p| p.name.as_str());
+        for name in parameters.keys().map(String::as_str).chain(inputs.iter().copied()) {
+            if !open && !named.iter().any(|p| p.name == name) {
+                let takes = known().collect::<Vec<_>>().join(", ");
+                let takes = if takes.is_empty() { "no parameters".into() } else { takes };
+                return Err(Error::invalid(name, "", format!("{function} has no parameter {name:?}{}", did_you_mean(name, known())), format!("it takes {takes}")));
+            }
+        }
+        for parameter in named {
+            let name = parameter.name.as_str();
+            match (parameters.get(name), inputs.contains(name)) {
+                (Some(_), true) => {
+                    return Err(Error::invalid(name, "", format!("{name:?} of {function} is given twice"), "give it in `inputs` or in `parameters`, not in both"));
+                }
+                (Some(value), false) if !parameter.of.accepts(value) => {
+                    let expected = parameter.of.describe();
+                    return Err(Error::invalid(
+                        name,
+                        shorten(value),
+                        format!("{function}: {name}={} is not {expected}", shorten(value)),
+                        format!("give {name} as {expected}"),
+                    ));
+                }
+                (None, false) if parameter.required && !parameter.inject => {
+                    return Err(Error::invalid(
+                        name,
+                        "",
+                        format!("{function} needs {name:?}, which is not given"),
+                        format!("give {name}=… ({})", parameter.of.describe()),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value as it is shown in a message.
+fn shorten(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(80) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn signature() -> Signature {
+        serde_json::from_value(json!([
+            {"name": "di", "kind": "positional_or_keyword", "type": {"type": "entity", "entity": "dataitem"}, "required": true},
+            {"name": "depth", "kind": "positional_or_keyword", "type": {"type": "int"}, "required": false, "default": 5, "has_default": true},
+            {"name": "run", "kind": "positional_or_keyword", "type": {"type": "any"}, "required": true, "inject": true},
+        ]))
+        .expect("a signature")
+    }
+
+    fn check(parameters: Value, inputs: &[&str]) -> Result<()> {
+        signature().check("train", parameters.as_object().expect("an object"), &inputs.iter().copied().collect())
+    }
+
+    #[test]
+    fn what_fits_is_accepted() {
+        check(json!({"depth": 8}), &["di"]).expect("fits");
+        check(json!({"di": "store://demo/dataitem/table/x"}), &[]).expect("a key is a value");
+    }
+
+    #[test]
+    fn what_does_not_fit_names_field_value_and_cure() {
+        for (parameters, inputs, words) in [
+            (json!({"depht": 8}), &["di"][..], "did you mean \"depth\""),
+            (json!({"depth": "8"}), &["di"][..], "give depth as int"),
+            (json!({"depth": true}), &["di"][..], "give depth as int"),
+            (json!({}), &[][..], "needs \"di\""),
+            (json!({"di": 1}), &["di"][..], "given twice"),
+        ] {
+            let error = check(parameters, inputs).expect_err(words).to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

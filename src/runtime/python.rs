@@ -1,0 +1,102 @@
+//! The kind `python`: a Python function. Action `job` calls it once.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::Runtime;
+use crate::error::{Error, Result};
+use crate::model::function::Function;
+use crate::model::plan::Plan;
+use crate::model::run::RunSpec;
+use crate::model::workload::{Call, Process, Workload};
+
+/// The runtime.
+pub struct Python;
+
+/// What this runtime reads of a function's spec.
+#[derive(Deserialize)]
+struct Spec {
+    source: Source,
+    #[serde(default)]
+    outputs: Option<Vec<String>>,
+    #[serde(default)]
+    requirements: Vec<String>,
+    #[serde(default)]
+    image: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    handler: String,
+}
+
+impl Spec {
+    fn parse(spec: &Map<String, Value>) -> Result<Self> {
+        serde_json::from_value(Value::Object(spec.clone())).map_err(|error| {
+            Error::invalid("spec", "", format!("the spec of a python function is not complete: {error}"), "define it with code= or code_src= and handler=")
+        })
+    }
+}
+
+impl Runtime for Python {
+    fn kind(&self) -> &'static str {
+        "python"
+    }
+
+    fn actions(&self) -> Vec<String> {
+        vec!["job".into()]
+    }
+
+    fn check(&self, spec: &Map<String, Value>) -> Result<()> {
+        let spec = Spec::parse(spec)?;
+        for (at, requirement) in spec.requirements.iter().enumerate() {
+            check_requirement(&format!("requirements[{at}]"), requirement)?;
+        }
+        for (at, output) in spec.outputs.iter().flatten().enumerate() {
+            crate::model::name::Name::parse(&format!("outputs[{at}]"), output)?;
+        }
+        Ok(())
+    }
+
+    fn translate(&self, function: &Function, _action: &str, run: &RunSpec) -> Result<Plan> {
+        let spec = Spec::parse(&function.spec)?;
+        Ok(Plan::Task(Workload {
+            process: Process::Call(Call { handler: spec.source.handler, outputs: spec.outputs }),
+            image: spec.image,
+            requirements: spec.requirements,
+            envs: run.envs.clone(),
+            resources: run.resources.clone(),
+        }))
+    }
+}
+
+/// The beginning of a PEP 508 requirement, or a reference to one by URL or path. What the installer alone can tell (does it exist?) it tells.
+fn check_requirement(field: &str, requirement: &str) -> Result<()> {
+    let name_end = requirement.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(requirement.len());
+    let rest = requirement[name_end..].trim_start();
+    let well_formed = name_end > 0 && (rest.is_empty() || rest.starts_with(['[', '=', '<', '>', '!', '~', '@', ';', '('])) && !rest.starts_with("=") | rest.starts_with("==");
+    if well_formed && !requirement.starts_with('-') && !requirement.contains('\n') {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        field,
+        requirement,
+        format!("{field} {requirement:?} is not a requirement"),
+        "write it as in requirements.txt: \"scikit-learn\", \"scikit-learn==1.5.0\", \"pandas[parquet]>=2\"",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_are_checked_before_anything_starts() {
+        for good in ["scikit-learn", "pandas[parquet]>=2", "a==1", "a @ https://x/y.whl", "x ; python_version < '3.12'", "x~=1.2", "x (>=1)"] {
+            check_requirement("requirements[0]", good).expect(good);
+        }
+        for bad in ["", "scikit learn", "--index-url", "a=1", "a\nb", "==1"] {
+            assert!(check_requirement("requirements[0]", bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Artifacts, dataitems and models in the store, and their lineage.
+
+use super::database::{Statement, Value};
+use super::{Store, from_rows, to_json};
+use crate::error::Result;
+use crate::model::entity::{Entity, Lineage};
+use crate::model::key::{Key, KeyType};
+use crate::model::name::{Name, RunId};
+use crate::model::time;
+
+/// Which entities to list. Every `None` means any.
+#[derive(Debug, Clone, Default)]
+pub struct EntityFilter {
+    pub project: Option<Name>,
+    pub of: Option<KeyType>,
+    pub name: Option<Name>,
+    /// The key of the run that made it.
+    pub producer: Option<String>,
+    pub limit: Option<u32>,
+}
+
+impl Store {
+    /// Writes an entity, new or changed.
+    pub async fn put_entity(&self, entity: &Entity) -> Result<()> {
+        let sql = "INSERT INTO entities (key, project, type, name, id, saved, producer, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+                   ON CONFLICT (key) DO UPDATE SET record = excluded.record";
+        let values = vec![
+            entity.key.as_str().into(),
+            entity.project.as_str().into(),
+            entity.of.as_str().into(),
+            entity.name.as_str().into(),
+            entity.id.as_str().into(),
+            time::now().as_microsecond().into(),
+            entity.producer.as_deref().into(),
+            to_json(entity)?.into(),
+        ];
+        self.change(sql, values).await.map(drop)
+    }
+
+    /// The version that a key names; without an id the newest.
+    pub async fn entity(&self, key: &Key) -> Result<Option<Entity>> {
+        let statement = match &key.id {
+            Some(_) => Statement::new("SELECT record FROM entities WHERE key = $1", vec![key.to_string().into()]),
+            None => Statement::new(
+                "SELECT record FROM entities WHERE project = $1 AND type = $2 AND name = $3 ORDER BY saved DESC LIMIT 1",
+                vec![key.project.as_str().into(), key.of.as_str().into(), key.name.as_str().into()],
+            ),
+        };
+        Ok(from_rows(&self.database.query(statement).await?)?.pop())
+    }
+
+    /// Entities, the newest first: every version.
+    pub async fn entities(&self, filter: &EntityFilter) -> Result<Vec<Entity>> {
+        let mut conditions: Vec<String> = Vec::new();
+        let mut values: Vec<Value> = Vec::new();
+        let wanted = [
+            ("project", filter.project.as_ref().map(Name::as_str)),
+            ("type", filter.of.map(KeyType::as_str)),
+            ("name", filter.name.as_ref().map(Name::as_str)),
+            ("producer", filter.producer.as_deref()),
+        ];
+        for (column, value) in wanted {
+            if let Some(value) = value {
+                values.push(value.into());
+                conditions.push(format!("{column} = ${}", values.len()));
+            }
+        }
+        let mut sql = String::from("SELECT record FROM entities");
+        if !conditions.is_empty() {
+            sql.push_str(" WHERE ");
+            sql.push_str(&conditions.join(" AND "));
+        }
+        sql.push_str(" ORDER BY saved DESC");
+        if let Some(limit) = filter.limit {
+            sql.push_str(&format!(" LIMIT {limit}"));
+        }
+        from_rows(&self.database.query(Statement::new(sql, values)).await?)
+    }
+
+    /// Deletes one version. Says whether there was one.
+    pub async fn delete_entity(&self, key: &str) -> Result<bool> {
+        Ok(self.change("DELETE FROM entities WHERE key = $1", vec![key.into()]).await? == 1)
+    }
+
+    /// The ids of the runs that read an entity, the oldest first.
+    pub async fn readers(&self, key: &str) -> Result<Vec<RunId>> {
+        let rows = self.database.query(Statement::new("SELECT run FROM reads WHERE key = $1 ORDER BY run", vec![key.into()])).await?;
+        rows.iter().map(|row| row.text(0)?.parse()).collect()
+    }
+
+    /// Which run made an entity and which read it.
+    pub async fn lineage(&self, entity: &Entity) -> Result<Lineage> {
+        let mut read_by = Vec::new();
+        for id in self.readers(&entity.key).await? {
+            if let Some(run) = self.run(id).await? {
+                read_by.push(run.key);
+            }
+        }
+        Ok(Lineage { key: entity.key.clone(), made_by: entity.producer.clone(), read_by })
+    }
+}

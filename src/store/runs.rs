@@ -1,0 +1,157 @@
+//! Runs in the store.
+
+use super::database::{Statement, Value};
+use super::{Store, from_row, from_rows, to_json};
+use crate::error::{Error, Result};
+use crate::model::name::{Digest, Name, RunId};
+use crate::model::run::Run;
+use crate::model::state::State;
+
+/// Which runs to list. Every `None` means any.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    pub project: Option<Name>,
+    pub function: Option<Name>,
+    pub state: Option<State>,
+    /// The id of a fan-out.
+    pub map: Option<String>,
+    pub cache_key: Option<Digest>,
+    /// Only those that have not ended.
+    pub open: bool,
+    /// Only those older than this one: the next page.
+    pub before: Option<RunId>,
+    /// How many at most.
+    pub limit: Option<u32>,
+}
+
+/// How often an update is tried again because another client changed the record meanwhile.
+const TRIES: usize = 100;
+
+impl Store {
+    /// Writes new runs, all or none.
+    pub async fn insert_runs(&self, runs: &[Run]) -> Result<()> {
+        let sql = "INSERT INTO runs (id, project, function, state, cache_key, map, revision, record) VALUES ($1, $2, $3, $4, $5, $6, 0, $7) ON CONFLICT (id) DO NOTHING";
+        let mut batch = Vec::with_capacity(runs.len());
+        for run in runs {
+            batch.push(Statement::new(
+                sql,
+                vec![
+                    run.id.to_string().into(),
+                    run.project.as_str().into(),
+                    run.function.as_str().into(),
+                    run.state.as_str().into(),
+                    run.cache_key.as_ref().map(Digest::as_str).into(),
+                    run.spec.map.as_ref().map(|map| map.id.as_str()).into(),
+                    to_json(run)?.into(),
+                ],
+            ));
+            batch.extend(reads(run));
+        }
+        self.database.execute(batch).await.map(drop)
+    }
+
+    /// The run of that id.
+    pub async fn run(&self, id: RunId) -> Result<Option<Run>> {
+        Ok(self.run_and_revision(id).await?.map(|(run, _)| run))
+    }
+
+    async fn run_and_revision(&self, id: RunId) -> Result<Option<(Run, i64)>> {
+        let rows = self.database.query(Statement::new("SELECT record, revision FROM runs WHERE id = $1", vec![id.to_string().into()])).await?;
+        rows.first().map(|row| Ok((from_row(row)?, row.integer(1)?))).transpose()
+    }
+
+    /// Changes a record: read, `change`, written if nobody else did meanwhile, else again. `change` says whether there is anything to write.
+    pub async fn update_run(&self, id: RunId, change: impl Fn(&mut Run) -> Result<bool> + Send + Sync) -> Result<Run> {
+        for _ in 0..TRIES {
+            let (mut run, revision) = self.run_and_revision(id).await?.ok_or_else(|| no_run(id))?;
+            if !change(&mut run)? || self.write_run(&run, revision).await? {
+                return Ok(run);
+            }
+        }
+        Err(Error::store(format!("run {id} is changed by others all the time"), "try again"))
+    }
+
+    /// Writes a record that nobody else can have changed (its revision is the first): the second half of an inline run.
+    pub async fn write_first_revision(&self, run: &Run) -> Result<bool> {
+        self.write_run(run, 0).await
+    }
+
+    async fn write_run(&self, run: &Run, revision: i64) -> Result<bool> {
+        let sql = "UPDATE runs SET state = $1, revision = revision + 1, record = $2 WHERE id = $3 AND revision = $4";
+        let values: Vec<Value> = vec![run.state.as_str().into(), to_json(run)?.into(), run.id.to_string().into(), revision.into()];
+        let mut batch = vec![Statement::new(sql, values).must_change()];
+        batch.extend(reads(run));
+        Ok(self.database.execute(batch).await?.first() == Some(&1))
+    }
+
+    /// Runs, the newest first.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
+        let mut conditions: Vec<String> = Vec::new();
+        let mut values: Vec<Value> = Vec::new();
+        let mut equal = |column: &str, value: Value| {
+            values.push(value);
+            conditions.push(format!("{column} ${}", values.len()));
+        };
+        if let Some(project) = &filter.project {
+            equal("project =", project.as_str().into());
+        }
+        if let Some(function) = &filter.function {
+            equal("function =", function.as_str().into());
+        }
+        if let Some(state) = filter.state.filter(|state| *state != State::Error) {
+            equal("state =", state.as_str().into());
+        }
+        if let Some(map) = &filter.map {
+            equal("map =", map.as_str().into());
+        }
+        if let Some(cache_key) = &filter.cache_key {
+            equal("cache_key =", cache_key.as_str().into());
+        }
+        if let Some(before) = filter.before {
+            equal("id <", before.to_string().into());
+        }
+        // Literals, so that the partial indexes fit.
+        if filter.open {
+            conditions.push("state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')".into());
+        }
+        if filter.state == Some(State::Error) {
+            conditions.push("state = 'ERROR'".into());
+        }
+        let mut sql = String::from("SELECT record FROM runs");
+        if !conditions.is_empty() {
+            sql.push_str(" WHERE ");
+            sql.push_str(&conditions.join(" AND "));
+        }
+        sql.push_str(" ORDER BY id DESC");
+        if let Some(limit) = filter.limit {
+            sql.push_str(&format!(" LIMIT {limit}"));
+        }
+        from_rows(&self.database.query(Statement::new(sql, values)).await?)
+    }
+
+    /// Runs whose id begins with `prefix`, two at most: enough to tell that it is not unique.
+    pub async fn runs_by_prefix(&self, prefix: &str) -> Result<Vec<Run>> {
+        let sql = "SELECT record FROM runs WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT 2";
+        from_rows(&self.database.query(Statement::new(sql, vec![prefix.into(), format!("{prefix}g").into()])).await?)
+    }
+
+    /// Deletes a run's record. Says whether there was one.
+    pub async fn delete_run(&self, id: RunId) -> Result<bool> {
+        let id = || vec![id.to_string().into()];
+        let changed = self
+            .database
+            .execute(vec![Statement::new("DELETE FROM runs WHERE id = $1", id()), Statement::new("DELETE FROM reads WHERE run = $1", id())])
+            .await?;
+        Ok(changed.first() == Some(&1))
+    }
+}
+
+fn reads(run: &Run) -> impl Iterator<Item = Statement> {
+    let sql = "INSERT INTO reads (key, run) VALUES ($1, $2) ON CONFLICT (key, run) DO NOTHING";
+    run.reads.iter().map(move |key| Statement::new(sql, vec![key.as_str().into(), run.id.to_string().into()]))
+}
+
+/// The error for an id that no run has.
+pub fn no_run(id: impl std::fmt::Display) -> Error {
+    Error::not_found("run", &id, format!("there is no run {id}"), "`runwright runs` lists them; `runwright sync` finds those that the store has lost")
+}

@@ -1,0 +1,199 @@
+//! SQLite: write-ahead log, one writer thread, a few readers.
+//!
+//! All writes of a process go through one thread. It takes what is waiting as one transaction (each batch a savepoint of its own), so many
+//! submissions share a commit; other processes wait their turn through SQLite's own lock for as long as it takes.
+//!
+//! `synchronous = NORMAL`: a commit survives the death of the process, not a power cut; what runs is journalled in its folder too.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use tokio::sync::oneshot;
+
+use super::database::{Database, Row, Statement, Value};
+use crate::error::{Error, Result};
+
+/// How long one process waits for the others' commits. Not "for ever": a lock held by a hung process must be told.
+const BUSY: Duration = Duration::from_secs(60);
+/// How many batches share a commit at most.
+const SHARED: usize = 256;
+
+type Reply = oneshot::Sender<Result<Vec<u64>>>;
+
+/// A database file.
+pub struct Sqlite {
+    path: PathBuf,
+    writer: Mutex<Sender<(Vec<Statement>, Reply)>>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens or makes the file and its folder.
+    pub fn open(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Error::store(format!("the folder {} cannot be made: {error}", folder.display()), "set RUNWRIGHT_HOME to a folder that you may write to")
+            })?;
+        }
+        let connection = connect(path)?;
+        let (sender, receiver) = channel();
+        let for_thread = path.to_owned();
+        std::thread::Builder::new()
+            .name("runwright-store".into())
+            .spawn(move || write_all(connection, &receiver, &for_thread))
+            .map_err(|error| Error::store(format!("the store's thread cannot be started: {error}"), "too many threads or too little memory on this machine"))?;
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(sender), readers: Mutex::new(Vec::new()) })
+    }
+
+    fn read(&self, statement: &Statement) -> Result<Vec<Row>> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path)?,
+        };
+        let rows = read_rows(&connection, statement).map_err(|error| explain(&error, &self.path));
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        rows
+    }
+}
+
+#[async_trait]
+impl Database for Sqlite {
+    async fn execute(&self, batch: Vec<Statement>) -> Result<Vec<u64>> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || Error::store("the store's thread has ended", "restart this Python process");
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).send((batch, reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
+        // Indexed reads of a local file take microseconds: a hop to another thread would cost more than it saves.
+        self.read(&statement)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let prepare = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16000;")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    };
+    // Two processes that switch a new file to WAL at once: SQLite answers "busy" without waiting.
+    let mut attempts = 0;
+    loop {
+        match prepare() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && attempts < 200 => {
+                attempts += 1;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => return other.map_err(|error| explain(&error, path)),
+        }
+    }
+}
+
+fn write_all(mut connection: Connection, waiting: &Receiver<(Vec<Statement>, Reply)>, path: &Path) {
+    while let Ok(first) = waiting.recv() {
+        let mut jobs = vec![first];
+        while jobs.len() < SHARED
+            && let Ok(next) = waiting.try_recv()
+        {
+            jobs.push(next);
+        }
+        let (batches, replies): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+        let outcomes = write_shared(&mut connection, &batches);
+        for (at, reply) in replies.into_iter().enumerate() {
+            let outcome = match &outcomes {
+                Ok(each) => each.get(at).map_or(Ok(Vec::new()), |one| one.as_ref().map(Clone::clone).map_err(|error| explain(error, path))),
+                Err(error) => Err(explain(error, path)),
+            };
+            // Who asked may have gone; the write stands all the same.
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+/// One transaction for all batches; a batch that fails is undone alone.
+fn write_shared(connection: &mut Connection, batches: &[Vec<Statement>]) -> rusqlite::Result<Vec<rusqlite::Result<Vec<u64>>>> {
+    let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let mut outcomes = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let savepoint = transaction.savepoint()?;
+        let outcome = write_batch(&savepoint, batch);
+        match &outcome {
+            Ok((_, true)) => savepoint.commit()?,
+            // Dropped: rolled back.
+            Ok((_, false)) | Err(_) => drop(savepoint),
+        }
+        outcomes.push(outcome.map(|(changed, _)| changed));
+    }
+    transaction.commit()?;
+    Ok(outcomes)
+}
+
+fn write_batch(connection: &Connection, batch: &[Statement]) -> rusqlite::Result<(Vec<u64>, bool)> {
+    let mut changed = Vec::with_capacity(batch.len());
+    for statement in batch {
+        let mut prepared = connection.prepare_cached(&statement.sql)?;
+        let count = prepared.execute(rusqlite::params_from_iter(&statement.parameters))?;
+        changed.push(count as u64);
+        if statement.must_change && count != 1 {
+            return Ok((changed, false));
+        }
+    }
+    Ok((changed, true))
+}
+
+fn read_rows(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    let columns = prepared.column_count();
+    let mut rows = prepared.query(rusqlite::params_from_iter(&statement.parameters))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let values = (0..columns).map(|column| {
+            Ok(match row.get_ref(column)? {
+                ValueRef::Integer(number) => Value::Integer(number),
+                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                _ => Value::Null,
+            })
+        });
+        found.push(Row(values.collect::<rusqlite::Result<_>>()?));
+    }
+    Ok(found)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Owned(SqlValue::Null),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Integer(number) => ToSqlOutput::Owned(SqlValue::Integer(*number)),
+        })
+    }
+}
+
+/// SQLite's code, as what a user can do about it.
+fn explain(error: &rusqlite::Error, path: &Path) -> Error {
+    let file = path.display();
+    let (what, cure) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            ("is locked by another process", "end the process that holds it (`fuser` on the file names it); nothing was written")
+        }
+        Some(ErrorCode::DiskFull) => ("cannot be written: the disk is full", "free some room; what is running goes on and is recorded afterwards"),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            ("is damaged", "move it away and call `runwright sync`: the runs are found again in their folders")
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ("may not be written", "give yourself the right, or set RUNWRIGHT_HOME to another folder"),
+        Some(ErrorCode::CannotOpen) => ("cannot be opened", "check that the path exists and may be written, or set RUNWRIGHT_HOME to another folder"),
+        Some(ErrorCode::SystemIoFailure) => ("cannot be read or written", "check the disk; if it is full, free some room"),
+        _ => ("refused a statement", "if this was not caused by another program's change to the file, it is a fault of Runwright; please report it"),
+    };
+    Error::store(format!("the store {file} {what}: {error}"), cure)
+}
