@@ -1,0 +1,88 @@
+"""Decorators of Runwright's own are taken off what travels: it runs where Runwright is not installed."""
+
+from __future__ import annotations
+
+import ast
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from .safe import MISSING, Lookup
+from .scope import Scope
+from .types import is_own
+
+
+def own_decorators(node: ast.AST, lookup: Lookup, scope: Scope) -> list[ast.expr]:
+    """Those of a definition that are Runwright's, told by what their name is bound to."""
+    return [one for one in getattr(node, "decorator_list", []) if is_own(_home(one, lookup, scope))]
+
+
+def _home(decorator: ast.expr, lookup: Lookup, scope: Scope) -> str:
+    """The module that a decorator is from, '' if it cannot be told."""
+    func = decorator.func if isinstance(decorator, ast.Call) else decorator
+    names: list[str] = []
+    while isinstance(func, ast.Attribute):
+        names.append(func.attr)
+        func = func.value
+    if not isinstance(func, ast.Name):
+        return ""
+    value = lookup(func.id)
+    if value is MISSING:  # deleted meanwhile: what it was imported from
+        leaves = [binder.leaf for binder in scope.binders(func.id)]
+        return next(((one.module or "") if isinstance(one, ast.ImportFrom) else one.names[0].name for one in leaves[-1:] if isinstance(one, (ast.Import, ast.ImportFrom))), "")  # fmt: skip # noqa: E501
+    if isinstance(value, ModuleType):
+        for name in reversed(names):
+            inner = getattr(value, name, None)
+            if not isinstance(inner, ModuleType):
+                # A decorator that is made anew for each version of the package may carry another's module: the way to it decides.
+                return str(getattr(inner, "__module__", None) or value.__name__) if not is_own(value.__name__) else value.__name__
+            value = inner
+        return value.__name__
+    return str(getattr(value, "__module__", None) or "")
+
+
+def plain_function(value: Any) -> Any:
+    """What is inside of Function objects and of what `@handler` gives."""
+    while getattr(value, "__runwright_function__", False) is True:
+        inner = getattr(value, "fn", None) or getattr(value, "__wrapped__", None)
+        if inner is None:
+            break
+        value = inner
+    while isinstance(value, FunctionType) and is_own(value.__module__ or "") is False and is_own(str(value.__globals__.get("__name__", ""))):
+        inner = getattr(value, "__wrapped__", None)  # functools.wraps copied the user's module onto our wrapper
+        if inner is None:
+            break
+        value = inner
+    return value
+
+
+def unwrapped(value: Any) -> Any:
+    """The function under decorators that say what they wrap."""
+    seen = {id(value)}
+    while (inner := getattr(value, "__wrapped__", None)) is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        value = plain_function(inner)
+    return value
+
+
+def decorated(value: Any, scope: Scope) -> Any:
+    """What a decorator that does not say so (no `functools.wraps`) wrapped, if `value` is its wrapper; else `value`."""
+    code = getattr(value, "__code__", None)
+    if not isinstance(code, CodeType):
+        return value
+    for cell in getattr(value, "__closure__", None) or ():
+        try:
+            inner = cell.cell_contents
+        except ValueError:
+            continue
+        found = scope.definition(inner.__code__) if isinstance(inner, FunctionType) else None
+        for one in getattr(found[1], "decorator_list", []) if found else []:
+            func = one.func if isinstance(one, ast.Call) else one
+            maker = scope.names.get(func.id) if isinstance(func, ast.Name) else None
+            if _contains(getattr(maker, "__code__", None), code):
+                return inner
+    return value
+
+
+def _contains(outer: Any, code: CodeType) -> bool:
+    consts = getattr(outer, "co_consts", ())
+    return any(one is code or _contains(one, code) for one in consts if isinstance(one, CodeType))

@@ -1,0 +1,126 @@
+"""What has no source travels as a pickle, which ties it to one Python minor version."""
+
+from __future__ import annotations
+
+import io
+import operator
+import pickletools
+import sys
+from types import FunctionType, ModuleType
+from typing import Any
+
+from ..exceptions import CaptureError
+from .definitions import closure
+from .modules import Modules
+from .places import is_local
+from .tree import Tree
+
+HANDLER = "pickle:function.pkl"
+_CURES = "define it at the top level of the notebook or module, or pass {name} as a parameter"
+
+
+def capture_pickle(fn: Any, name: str, value: Any) -> dict[str, Any]:
+    """The source of a version that unpickles `fn`, and the local modules that the pickle names.
+
+    Args:
+        name, value: the variable for which there is no other way.
+
+    Raises:
+        CaptureError: without cloudpickle, or if something in it cannot be pickled.
+    """
+    title = getattr(fn, "__qualname__", None) or getattr(type(fn), "__qualname__", "function")
+    what = "it" if value is None or value is fn else repr(name)
+    kind = type(value if value is not None else fn).__qualname__
+    cures = _CURES.format(name=what)
+    try:
+        import cloudpickle
+    except ImportError:
+        subject = f"{title} has no source of its own" if what == "it" else f"{title} uses {name!r}, a {kind} that cannot be written as source"
+        raise CaptureError(subject, field=name, cure=f"{cures}, or pip install 'runwright[pickle]'") from None
+    module = sys.modules.get(getattr(fn, "__module__", None) or "")
+    by_value = module if module is not None and module.__name__ != "__main__" and is_local(module) else None
+    registered = by_value is not None and by_value.__name__ not in cloudpickle.list_registry_pickle_by_value()
+    try:
+        if registered:
+            cloudpickle.register_pickle_by_value(by_value)
+        data = _dump(cloudpickle, fn)
+    except Exception as error:
+        culprit = _culprit(cloudpickle, fn)
+        reason = f"uses {culprit[0]!r}, a live {_type_name(culprit[1])} that cannot be pickled" if culprit else f"cannot be pickled: {error}"
+        subject = culprit[0] if culprit else name
+        cure = f"pass {subject} as a parameter, or create it inside of the function"
+        raise CaptureError(f"{title} {reason}", field=subject, cure=cure) from None
+    finally:
+        if registered:
+            cloudpickle.unregister_pickle_by_value(by_value)
+    tree = Tree(title, CaptureError)
+    modules = Modules(tree)
+    for needed in _modules_in(data):
+        modules.add(needed)
+    source = _with_pickle(tree, data)
+    source["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return source
+
+
+def _with_pickle(tree: Tree, data: bytes) -> dict[str, Any]:
+    from base64 import b64encode
+
+    tree.room(len(data))
+    source = tree.source("pickle", HANDLER)
+    # A pickle is never text, even where its bytes happen to be.
+    source["binary"]["function.pkl"] = b64encode(data).decode("ascii")
+    return source
+
+
+def _dump(cloudpickle: ModuleType, fn: Any) -> bytes:
+    base: Any = cloudpickle.Pickler
+
+    class Pickler(base):  # type: ignore[misc]
+        """Puts plain functions in the place of Runwright's Function objects, which hold a client."""
+
+        def reducer_override(self, obj: Any) -> Any:
+            if getattr(obj, "__runwright_function__", False) is True:
+                inner = getattr(obj, "fn", None) or obj.__wrapped__
+                return operator.itemgetter(0), ((inner,),)
+            return super().reducer_override(obj)
+
+    out = io.BytesIO()
+    # Protocol 4 keeps the text of names in opcodes that `_modules_in` reads, and every supported Python knows it.
+    Pickler(out, protocol=4).dump(fn)
+    return out.getvalue()
+
+
+def _modules_in(data: bytes) -> list[str]:
+    """All strings of a pickle that name a module which is imported here."""
+    found = {str(argument).partition(" ")[0] for _, argument, _ in pickletools.genops(data) if isinstance(argument, str)}
+    return sorted(name for name in found if name in sys.modules and name != "__main__")
+
+
+def _culprit(cloudpickle: ModuleType, fn: Any) -> tuple[str, Any] | None:
+    """The variable of a function that cannot be pickled."""
+    inner = getattr(fn, "__func__", None) or getattr(fn, "func", None) or fn
+    candidates: dict[str, Any] = {}
+    if isinstance(inner, FunctionType):
+        names = inner.__code__.co_names
+        candidates = {**{name: inner.__globals__[name] for name in names if name in inner.__globals__}, **closure(inner)}
+    if getattr(fn, "__self__", None) is not None:
+        candidates["self"] = fn.__self__
+    for at, one in enumerate(getattr(fn, "args", ()) if hasattr(fn, "func") else ()):
+        candidates[f"args[{at}]"] = one
+    for name, value in candidates.items():
+        if not isinstance(value, ModuleType) and not _can(cloudpickle, value):
+            return name, value
+    return None
+
+
+def _can(cloudpickle: ModuleType, value: Any) -> bool:
+    try:
+        _dump(cloudpickle, value)
+    except Exception:
+        return False
+    return True
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,113 @@
+"""Which assignments of a module may be executed once more, where a run executes.
+
+A value that can be written is written as it is now (`plain.py`). For any other, its statement is taken only if its right side is made of
+literals, names, attributes of modules and classes, subscripts, operators, lambdas, comprehensions, and calls of what is listed here: it
+costs nothing, touches nothing outside, and gives the same each time. Anything else (a connection, a lock, a table that was read, a fitted
+model) has a state that the statement does not have.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+MISSING = object()
+
+_CALLS = frozenset(
+    """
+    re.compile logging.getLogger os.getenv
+    collections.namedtuple typing.NamedTuple typing.TypedDict typing.NewType typing.TypeVar typing.ParamSpec typing.TypeVarTuple typing.cast
+    typing_extensions.TypedDict typing_extensions.TypeVar typing_extensions.ParamSpec typing_extensions.NewType
+    enum.Enum enum.IntEnum enum.StrEnum enum.Flag enum.IntFlag dataclasses.make_dataclass dataclasses.field
+    pathlib.Path pathlib.PurePath pathlib.PurePosixPath pathlib.PureWindowsPath pathlib._local.Path pathlib._local.PurePath
+    datetime.date datetime.time datetime.datetime datetime.timedelta datetime.timezone zoneinfo.ZoneInfo
+    decimal.Decimal fractions.Fraction uuid.UUID string.Template struct.Struct types.SimpleNamespace types.MappingProxyType
+    functools.partial functools.lru_cache functools.cache _functools.partial functools.cmp_to_key
+    operator.itemgetter operator.attrgetter operator.methodcaller contextvars.ContextVar _contextvars.ContextVar _thread._local
+    builtins.object builtins.int builtins.float builtins.str builtins.bool builtins.bytes builtins.complex builtins.tuple builtins.list
+    builtins.dict builtins.set builtins.frozenset builtins.range builtins.slice builtins.len builtins.min builtins.max builtins.sum
+    builtins.sorted builtins.round builtins.abs builtins.property builtins.staticmethod builtins.classmethod
+    numpy.dtype numpy.vectorize torch.device
+    """.split()
+)
+# What these give must not be written into a version, where anyone who may read it finds it.
+_ENVIRONMENT = frozenset(("os.environ", "os.getenv"))
+_PLAIN_NODES = (
+    ast.Constant, ast.Name, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp,
+    ast.JoinedStr, ast.FormattedValue, ast.Subscript, ast.Slice, ast.ListComp, ast.SetComp, ast.DictComp, ast.comprehension, ast.keyword,
+    ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context,
+)  # fmt: skip
+
+Lookup = Callable[[str], Any]
+
+
+def is_safe(node: ast.AST | None, lookup: Lookup) -> bool:
+    """Whether an expression may be executed once more.
+
+    Args:
+        lookup: gives what a name is bound to, or `MISSING`.
+    """
+    if node is None or isinstance(node, ast.Lambda):  # what a lambda does, it does when it is called
+        return True
+    if isinstance(node, ast.Attribute):
+        return is_safe(node.value, lookup)
+    if isinstance(node, ast.Call):
+        arguments = [*node.args, *node.keywords]
+        return is_pure_call(node.func, lookup) and all(is_safe(one, lookup) for one in arguments)
+    return isinstance(node, _PLAIN_NODES) and all(is_safe(child, lookup) for child in ast.iter_child_nodes(node))
+
+
+def is_pure_call(func: ast.expr, lookup: Lookup) -> bool:
+    """Whether what is called is on the list."""
+    if isinstance(func, ast.Call):  # lru_cache(maxsize=None)(f)
+        inner = value_of(func.func, lookup)
+        return full_name(inner) == "functools.lru_cache" and is_safe(func, lookup)
+    value = value_of(func, lookup)
+    if getattr(value, "__self__", None) is os.environ:
+        return getattr(value, "__name__", "") == "get"
+    return value is not MISSING and full_name(value) in _CALLS
+
+
+def value_of(node: ast.expr, lookup: Lookup) -> Any:
+    """What a dotted name means, told without running code of anyone: attributes of modules and classes, and `os.environ.get`."""
+    if isinstance(node, ast.Name):
+        return lookup(node.id)
+    if isinstance(node, ast.Attribute):
+        base = value_of(node.value, lookup)
+        if isinstance(base, (ModuleType, type)) or base is os.environ:
+            return getattr(base, node.attr, MISSING)
+    return MISSING
+
+
+def full_name(value: Any) -> str:
+    """`module.qualname` of a callable or a class."""
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
+    return f"{getattr(value, '__module__', '')}.{name}"
+
+
+def reads_environment(node: ast.AST, lookup: Lookup) -> bool:
+    """Whether an expression reads environment variables: it is kept as it is, so that no secret gets into a version."""
+    for one in ast.walk(node):
+        if isinstance(one, (ast.Name, ast.Attribute)):
+            value = value_of(one, lookup)
+            if value is os.environ or full_name(value) in _ENVIRONMENT or full_name(getattr(value, "__func__", None)) in _ENVIRONMENT:
+                return True
+    return False
+
+
+def is_safe_block(node: ast.stmt, lookup: Lookup) -> bool:
+    """Whether a compound statement is made of imports and safe assignments: `try: import a except ImportError: a = None`."""
+    if isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)):
+        return True
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        return is_safe(node.value, lookup)
+    if isinstance(node, ast.If):
+        blocks = [*node.body, *node.orelse]
+        return is_safe(node.test, lookup) and all(is_safe_block(one, lookup) for one in blocks)
+    if isinstance(node, ast.Try):
+        blocks = [*node.body, *node.orelse, *node.finalbody, *(one for arm in node.handlers for one in arm.body)]
+        return all(is_safe_block(one, lookup) for one in blocks)
+    return False

@@ -1,0 +1,141 @@
+"""One text of source: where a function is in it, and its statements as they are written."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from types import CodeType
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_MAGICS = frozenset(("time", "capture", "prun", "timeit"))
+
+
+class Text:
+    """A file, or a cell.
+
+    Attributes:
+        text (str), tree (ast.Module): the source and what it means.
+        order (int): its place among the texts of its module.
+        is_cell (bool): whether it is a cell of a notebook or a REPL.
+    """
+
+    def __init__(self, text: str, tree: ast.Module, order: int, is_cell: bool) -> None:
+        self.text = text
+        self.tree = tree
+        self.order = order
+        self.is_cell = is_cell
+        self._lines = text.splitlines(keepends=True)
+        self._parents: dict[ast.AST, ast.AST] | None = None
+
+    @classmethod
+    def of(cls, text: str, order: int, is_cell: bool = False) -> Text | None:
+        """None where the text is no Python (a cell that failed)."""
+        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ")
+        try:
+            return cls(text, ast.parse(text), order, is_cell)
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+
+    def magic_bodies(self) -> Iterator[str]:
+        """The code inside of `%%time` and its like."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "run_cell_magic" and len(node.args) == 3:
+                name, _, body = node.args
+                if isinstance(name, ast.Constant) and name.value in _MAGICS and isinstance(body, ast.Constant) and isinstance(body.value, str):
+                    yield body.value
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """What a node is directly in."""
+        if self._parents is None:
+            self._parents = {child: above for above in ast.walk(self.tree) for child in ast.iter_child_nodes(above)}
+        return self._parents.get(node)
+
+    def enclosing(self, node: ast.AST) -> list[ast.AST]:
+        """The functions and classes around a node, innermost first."""
+        found = []
+        above = self.parent(node)
+        while above is not None:
+            if isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+                found.append(above)
+            above = self.parent(above)
+        return found
+
+    def function(self, code: CodeType) -> ast.AST | None:
+        """The one function or lambda that this code can have been compiled from."""
+        count = code.co_argcount + code.co_kwonlyargcount
+        found: list[ast.AST] = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Lambda):
+                fits = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                fits = code.co_name == node.name and first_line(node) == code.co_firstlineno
+            else:
+                continue
+            if fits and [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)] == _plain_names(code, count):
+                found.append(node)
+        return found[0] if len(found) == 1 else None
+
+    def segment(self, node: ast.stmt) -> str:
+        """A statement as it is written, with the comments on its lines; a definition with its decorators; without its indentation."""
+        start, end = first_line(node), node.end_lineno or node.lineno
+        after = self._lines[end - 1].encode()[node.end_col_offset or 0 :].decode("utf-8", "replace").strip()
+        before = self._lines[node.lineno - 1].encode()[: node.col_offset].decode("utf-8", "replace").strip()
+        if before or (after and not after.startswith("#")):  # it shares its lines with others: `a = 1; b = 2`
+            return (ast.get_source_segment(self.text, node) or ast.unparse(node)) + "\n"
+        return dedent("".join(self._lines[start - 1 : end]))
+
+    def without(self, node: Definition, removed: list[ast.expr]) -> str:
+        """The segment of a definition without some of its decorators."""
+        text = self.segment(node)
+        if not removed:
+            return text
+        lines = text.splitlines(keepends=True)
+        start = first_line(node)
+        gone = {line - start for one in removed for line in range(one.lineno, (one.end_lineno or one.lineno) + 1)}
+        return "".join(line for at, line in enumerate(lines) if at not in gone)
+
+
+def _plain_names(code: CodeType, count: int) -> list[str]:
+    return list(code.co_varnames[:count])
+
+
+def first_line(node: ast.AST) -> int:
+    """The line that a statement starts at, its decorators included: the line that its code object has."""
+    decorators = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(one.lineno for one in decorators)])  # type: ignore[attr-defined]
+
+
+def dedent(block: str) -> str:
+    """Remove the indentation of the first line from all, except inside of strings that span lines."""
+    lines = block.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    margin = len(lines[0]) - len(lines[0].lstrip(" \t"))
+    if not margin:
+        return "".join(lines)
+    inside = _inside_strings("if 1:\n" + "".join(lines))
+    out = []
+    for at, line in enumerate(lines):
+        blank = line[:margin].strip(" \t\n") == ""
+        out.append(line if at in inside or not blank else (line[margin:] or "\n"))
+    return "".join(out)
+
+
+def _inside_strings(text: str) -> set[int]:
+    """The lines (of the block that starts after the first) that begin inside of a string."""
+    inside: set[int] = set()
+    starts: list[int] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            name = tokenize.tok_name[token.type]
+            if name in ("FSTRING_START", "TSTRING_START"):
+                starts.append(token.start[0])
+            elif name in ("FSTRING_END", "TSTRING_END") and starts:
+                inside.update(range(starts.pop() + 1, token.end[0] + 1))
+            elif name == "STRING":
+                inside.update(range(token.start[0] + 1, token.end[0] + 1))
+    except (tokenize.TokenError, IndentationError):
+        pass
+    return {line - 2 for line in inside}
