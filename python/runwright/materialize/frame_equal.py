@@ -72,7 +72,7 @@ def _equal(one: Any, other: Any) -> bool:
     try:
         if bool(one == other):
             # By text too: Decimal("1.0") equals Decimal("1.00") and 0.0 equals -0.0.
-            return str(one) == str(other)
+            return type(one) in (int, str, bytes) or str(one) == str(other)
         return is_nan(one) and is_nan(other)
     except Exception:  # a class that cannot be compared
         return False

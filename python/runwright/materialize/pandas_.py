@@ -8,6 +8,7 @@ A frame with anything not known to come back is read back at once and compared; 
 from __future__ import annotations
 
 import json
+import warnings
 
 from . import arrow
 from .base import Materializer, is_exactly, need
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _KEY = b"runwright"
+_CATEGORIES = 100_000
 
 
 class Pandas(Materializer):
@@ -45,7 +47,9 @@ class Pandas(Materializer):
         if series:
             spec["series"] = _encoded(value.name, kept)
         try:
-            table = pyarrow.Table.from_pandas(frame)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what is looked after here: attrs, column names of mixed types
+                table = pyarrow.Table.from_pandas(frame)
         except Exception as error:
             raise Unsuitable(f"parquet cannot hold it ({first_line(error)})", kept) from error
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(spec).encode()})
@@ -84,10 +88,15 @@ def _spec(pandas: Any, frame: Any, kept: dict[str, Any]) -> dict[str, Any]:
     """What pyarrow does not tell.
 
     Returns:
-        `dtypes` (by position), `missing` (position → what stands for no value in a column of objects, if not None), `index` and `columns`
-        (their dtypes), `freq`, `attrs`.
+        `dtypes` (by position), `missing` (position → what stands for no value in a column of objects, if not None), `categories` (position
+        → of a column whose categories are not text), `index` and `columns` (their dtypes), `freq`, `attrs`.
     """
-    spec: dict[str, Any] = {"dtypes": [_dtype(dtype) for dtype in frame.dtypes], "missing": {}, "columns": _dtype(frame.columns.dtype)}
+    spec: dict[str, Any] = {
+        "dtypes": [_dtype(dtype) for dtype in frame.dtypes],
+        "missing": {},
+        "categories": {},
+        "columns": _dtype(frame.columns.dtype),
+    }
     for position, dtype in enumerate(frame.dtypes):
         if str(dtype) == "object":
             kinds = set(map(type, frame.iloc[:, position]))
@@ -95,6 +104,10 @@ def _spec(pandas: Any, frame: Any, kept: dict[str, Any]) -> dict[str, Any]:
                 spec["missing"][str(position)] = "nan"
             elif type(pandas.NA) in kinds and type(None) not in kinds:
                 spec["missing"][str(position)] = "NA"
+        elif str(dtype) == "category":
+            categories = _categories(dtype)
+            if categories is not None:
+                spec["categories"][str(position)] = categories
     if frame.index.nlevels == 1:
         spec["index"] = _dtype(frame.index.dtype)
         freq = getattr(frame.index, "freq", None)
@@ -103,6 +116,19 @@ def _spec(pandas: Any, frame: Any, kept: dict[str, Any]) -> dict[str, Any]:
     if frame.attrs:
         spec["attrs"] = _encoded(frame.attrs, kept)
     return spec
+
+
+def _categories(dtype: Any) -> Any:
+    """Categories that parquet forgets: it knows columns of few different texts only. None where there is nothing to tell, or no way to."""
+    categories = dtype.categories
+    if categories.inferred_type == "string" or len(categories) > _CATEGORIES:
+        return None
+    try:
+        # Times as integers, which is what they are stored as.
+        listed, _, _ = encode(categories.asi8.tolist() if hasattr(categories, "asi8") else categories.tolist())
+    except Unsuitable:
+        return None
+    return {"values": listed, "dtype": _dtype(categories.dtype), "ordered": bool(dtype.ordered)}
 
 
 def _encoded(value: Any, kept: dict[str, Any]) -> Any:
@@ -128,6 +154,13 @@ def _restore(pandas: Any, frame: Any, table: Any, spec: dict[str, Any]) -> None:
                 values = [missing if item is None else item for item in values]
             # Through an array of objects: a Series made of a list would guess a type, or take lists for rows.
             frame.isetitem(position, pandas.Series(_array(values), index=frame.index, dtype=object))
+        elif str(position) in spec["categories"]:
+            told = spec["categories"][str(position)]
+            categories = pandas.Index(decode(told["values"]), dtype="int64" if "64[" in told["dtype"] else told["dtype"]).astype(
+                told["dtype"]
+            )
+            category = pandas.CategoricalDtype(categories, ordered=told["ordered"])
+            frame.isetitem(position, frame.iloc[:, position].astype(category))
         elif dtype != "category" and _dtype(frame.dtypes.iloc[position]) != dtype:
             frame.isetitem(position, frame.iloc[:, position].astype(dtype))
     if "index" in spec and spec["index"] != "category" and _dtype(frame.index.dtype) != spec["index"]:
@@ -162,7 +195,7 @@ _SAFE |= {f"{sign}{bits}" for sign in ("int", "uint", "Int", "UInt") for bits in
 
 def _plain(frame: Any, spec: dict[str, Any]) -> bool:
     """Whether all of `frame` is known to come back, so that it need not be tried."""
-    if frame.attrs or frame.index.nlevels > 1 or frame.columns.nlevels > 1:
+    if frame.attrs or not frame.shape[1] or frame.index.nlevels > 1 or frame.columns.nlevels > 1:
         return False
     if not all(name is None or type(name) is str for name in (frame.index.name, frame.columns.name)):
         return False

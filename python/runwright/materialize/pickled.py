@@ -152,7 +152,7 @@ _REFUSED: tuple[tuple[tuple[type, ...], str, str], ...] = (
 def _why(value: Any, error: BaseException, without: bool) -> tuple[str, str]:
     """Message and cure for what does not pickle; `without`: cloudpickle was not there to try."""
     message = f"cannot be pickled ({first_line(error)})"
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):  # cloudpickle wraps it
         return message, "it is nested too deep: return it in a flat form"
     if without and not (isinstance(error, TypeError) and "cannot pickle" in str(error)):
         return message + ", and cloudpickle, which might, is not installed", _INSTALL

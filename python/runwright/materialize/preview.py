@@ -44,12 +44,14 @@ def preview(names: Sequence[Any], head: Sequence[Sequence[Any]]) -> dict[str, An
 
 def cell(value: Any) -> Any:
     """One cell as a JSON value: plain ones as they are, the rest as short text."""
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () and value.dtype.kind in "biuf":
+        value = value.item()
     if value is None or type(value) is bool:
         return value
     if type(value) is int and -(1 << 53) <= value <= 1 << 53:
         return value
-    if isinstance(value, float):
-        return float(value) if value - value == 0.0 else str(float(value))
+    if type(value) is float:
+        return value if value - value == 0.0 else str(value)
     try:
         return _short(value if type(value) is str else str(value))
     except Exception:  # a cell whose __str__ fails shall not fail the run

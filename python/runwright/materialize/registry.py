@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import types
-import warnings
 from importlib import import_module
 
 from .base import Materializer, roots
@@ -166,6 +165,8 @@ def _load_point(point: Any) -> Any:
         loaded = point.load()
         return loaded() if isinstance(loaded, type) else loaded
     except Exception as error:  # a broken package must not fail runs that do not need it
+        import warnings
+
         warnings.warn(f"The materializer {point.value!r} does not load: {first_line(error)}", RuntimeWarning, stacklevel=4)
         return None
 

@@ -10,8 +10,6 @@ Numpy scalars become the Python value they equal.
 
 from __future__ import annotations
 
-import json
-
 from .base import Materializer, is_a, need, type_name
 from .errors import MaterializeFailed, Unsuitable
 
@@ -62,6 +60,8 @@ class Json(Materializer):
         raise NotImplementedError  # writing.py has the bytes already
 
     def read(self, path: str, descriptor: dict[str, Any]) -> Any:
+        import json
+
         with open(path, "rb") as file:
             plain = json.loads(file.read())
         return decode(plain) if descriptor.get("format") == "tagged" else plain
@@ -98,6 +98,8 @@ def decode(plain: Any) -> Any:
 
 
 def _dump(plain: Any) -> bytes:
+    import json
+
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from . import registry, values
 from .base import type_name
 from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
-from .files import place
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
 if TYPE_CHECKING:
@@ -107,6 +105,8 @@ def _noted(fields: dict[str, Any], reason: str) -> dict[str, Any]:
 
 
 def _file(value: Any, base: str, relative: str, materializer: Any, fill: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    from .files import place  # not needed by most values
+
     name = materializer.file_name(value) if hasattr(materializer, "file_name") else f"data.{materializer.format}"
     _, written = place(os.path.join(base, relative), name, fill)
     described = {"type": materializer.type, "kind": materializer.kind, "format": materializer.format}
@@ -120,6 +120,8 @@ def _of_user(value: Any, base: str, relative: str, materializer: Any) -> dict[st
 
 def _checked(materializer: Any, value: Any, path: str) -> dict[str, Any]:
     """A user's `write`, whose answer goes into the record."""
+    import json
+
     extra = materializer.write(value, path)
     try:
         if extra is not None and not isinstance(extra, dict):
