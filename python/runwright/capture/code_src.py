@@ -78,5 +78,7 @@ def fetch(code_src: str, handler: str | None = None, *, secrets: Secrets | None 
 
         return fetch_zip(code_src, handler, secrets, read_url)
     if scheme == "git":
-        raise SourceError("code_src: git:// is neither encrypted nor checked", field="code_src", value=redact(code_src), cure="write git+https://…")
+        raise SourceError(
+            "code_src: git:// is neither encrypted nor checked", field="code_src", value=redact(code_src), cure="write git+https://…"
+        )
     raise InvalidError(f"code_src: {scheme}:// is not known", field="code_src", value=redact(code_src), cure=_CURE)

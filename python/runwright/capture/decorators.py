@@ -47,7 +47,9 @@ def plain_function(value: Any) -> Any:
         if inner is None:
             break
         value = inner
-    while isinstance(value, FunctionType) and is_own(value.__module__ or "") is False and is_own(str(value.__globals__.get("__name__", ""))):
+    while (
+        isinstance(value, FunctionType) and is_own(value.__module__ or "") is False and is_own(str(value.__globals__.get("__name__", "")))
+    ):
         inner = getattr(value, "__wrapped__", None)  # functools.wraps copied the user's module onto our wrapper
         if inner is None:
             break

@@ -1,7 +1,6 @@
 """The functions and classes of the module itself, as they are written."""
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from .decorators import decorated, own_decorators, plain_function
 from .handler import bindings
-from .pieces import SECOND, Piece
+from .pieces import Piece
 from .plain import NotPlainError
-from .text import Definition, Text, first_line
+from .source_text import Definition, Text, first_line
 
 if TYPE_CHECKING:
     from .collect import Collector
@@ -45,7 +44,6 @@ class Definitions:
         text, node = found
         if isinstance(node, ast.Lambda):
             return self._lambda(name, raw, text, node)
-        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         env = closure(raw)
         nested = self._hidden(text, node)
         own = own_decorators(node, self._to.lookup(env), self._to.scope)
@@ -75,7 +73,7 @@ class Definitions:
         return True
 
     def _no_source(self, name: str, value: Any) -> Exception:
-        from .collect import NoSourceError
+        from .plain import NoSourceError
 
         return NoSourceError(name, value)
 
@@ -87,7 +85,7 @@ class Definitions:
                 raise self._no_source(getattr(node, "name", "<lambda>"), None)  # a method needs its class
             args = around.args  # type: ignore[attr-defined]
             names |= {arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg) if arg is not None}
-            names |= {name for name, _ in bindings(around.body)} if not isinstance(around, ast.Lambda) else set()
+            names |= {name for name, _ in bindings(around.body)} if isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)) else set()
             names.add("")  # nested, even if nothing is hidden
         return frozenset(names)
 
@@ -109,7 +107,9 @@ class Definitions:
         if name == own:
             return
         self._to.claim(own, value)
-        self._to.pieces[("alias", name)] = Piece((*piece.position[:2], piece.position[2] + 1), f"{name} = {own}\n", "assign", {name}, eager={own})
+        self._to.pieces[("alias", name)] = Piece(
+            (*piece.position[:2], piece.position[2] + 1), f"{name} = {own}\n", "assign", {name}, eager={own}
+        )
 
     def _defaults(self, node: ast.FunctionDef | ast.AsyncFunctionDef, raw: FunctionType, piece: Piece) -> None:
         """Defaults are made when a function is defined: what their names stand for may have changed since."""
@@ -123,7 +123,7 @@ class Definitions:
             return
         if node.decorator_list and len(own_decorators(node, self._to.lookup({}), self._to.scope)) < len(node.decorator_list):
             raise self._no_source(node.name, raw)
-        renderer = self._to.renderer(piece.eager)
+        renderer = self._to.values.renderer(piece.eager)
         try:
             if changed:
                 piece.text += f"\n\n{node.name}.__defaults__ = {renderer.render(positional)}\n"
@@ -136,7 +136,7 @@ class Definitions:
         now = self._to.scope.names.get(name, value)
         if now is value:
             return False
-        renderer = self._to.renderer(set())
+        renderer = self._to.values.renderer(set())
         try:
             return type(now) is not type(value) or renderer.render(now) != renderer.render(value)
         except NotPlainError:
@@ -148,7 +148,7 @@ class Definitions:
         for key, one in sorted(state.items()):
             needed: set[str] = set()
             try:
-                text = self._to.renderer(needed).render(one)
+                text = self._to.values.renderer(needed).render(one)
             except NotPlainError:
                 continue  # set by the decorator, which sets it again
             piece.eager |= needed
@@ -156,7 +156,7 @@ class Definitions:
 
     def _registered(self, value: Any) -> None:
         """The implementations of a `functools.singledispatch` function."""
-        registry = getattr(value, "registry", None)
+        registry: Any = getattr(value, "registry", None)
         if not callable(getattr(value, "dispatch", None)) or not hasattr(registry, "items"):
             return
         for kind, one in list(registry.items()):
@@ -164,9 +164,9 @@ class Definitions:
             if kind is object or not isinstance(raw, FunctionType) or raw.__globals__ is not self._to.scope.names:
                 continue
             found = self._to.scope.definition(raw.__code__)
-            if found is None or not isinstance(found[1], (ast.FunctionDef, ast.AsyncFunctionDef)) or not found[1].decorator_list:
+            if found is None or isinstance(found[1], ast.Lambda) or not found[1].decorator_list:
                 raise self._no_source(raw.__name__, raw)
-            text, node = found
+            text, node = found[0], found[1]
             position = (text.order, first_line(node), node.col_offset)
             if position in self._to.pieces:
                 continue
@@ -212,7 +212,7 @@ class Definitions:
 
     def _changed(self, node: ast.ClassDef, value: type, piece: Piece) -> None:
         """Attributes of a class that were set since: `Config.rate = 2`."""
-        from .collect import same_literal
+        from .values import same_literal
 
         for name, statement in bindings(node.body):
             right = getattr(statement, "value", None)
@@ -222,7 +222,7 @@ class Definitions:
             if type(now) not in (int, float, str, bool, type(None), list, dict, tuple) or same_literal(right, now):
                 continue
             try:
-                piece.text += f"\n\n{node.name}.{name} = {self._to.renderer(piece.eager).render(now)}\n"
+                piece.text += f"\n\n{node.name}.{name} = {self._to.values.renderer(piece.eager).render(now)}\n"
             except NotPlainError:
                 continue
 

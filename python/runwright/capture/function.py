@@ -7,11 +7,12 @@ from types import FunctionType
 from typing import Any
 
 from ..exceptions import CaptureError
-from .collect import Collector, NoSourceError
+from .collect import Collector
 from .decorators import decorated, plain_function, unwrapped
 from .modules import Modules
 from .pieces import in_order, write
 from .places import is_installed
+from .plain import NoSourceError
 from .scope import Scope
 from .tree import Tree
 
@@ -81,7 +82,8 @@ def text_of(collector: Collector) -> str:
     from .pieces import FIRST, Piece
 
     ways: dict[str, str] = {}
-    for needed in sorted(collector.modules_needed):
+    marks = {one for piece in collector.pieces.values() for one in piece.eager if "\0" in one}
+    for needed in sorted(one.strip("\0").removeprefix("module:") for one in marks):
         known = next((key for key, value in sorted(collector.names.items()) if value is sys.modules.get(needed)), None)
         if known is None:
             known = needed if needed not in collector.names else f"_{needed}"
@@ -137,5 +139,3 @@ def local_modules_of(tree: Tree, names: list[str]) -> None:
     modules = Modules(tree)
     for name in names:
         modules.add(name)
-
-

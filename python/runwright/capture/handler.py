@@ -53,7 +53,9 @@ def check_handler(handler: str, files: Mapping[str, str], *, main: str | None = 
         module = main or _only_module(handler, function, files)
     path = module_path(module, files)
     if path is None:
-        cure = close(module, list(modules(files))) or "its modules are " + (", ".join(list(modules(files))[:10]) or "none: it holds no .py file")
+        cure = close(module, list(modules(files))) or "its modules are " + (
+            ", ".join(list(modules(files))[:10]) or "none: it holds no .py file"
+        )
         raise InvalidError(f"handler: the code has no module {module!r}", field="handler", value=handler, cure=cure)
     tree = parse(files[path], path)
     bound = dict.fromkeys(name for name, _ in bindings(tree.body))

@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 class Ignore:
-    """Patterns, the last one that matches decides. `!` keeps, a slash in the middle or in front ties to the root, one at the end means folders."""
+    """Patterns; the last one that matches decides.
+
+    `!` keeps. A slash in front or in the middle ties a pattern to the root, one at the end means folders only.
+    """
 
     def __init__(self, text: str) -> None:
         self._rules: list[tuple[re.Pattern[str], bool, bool]] = []
@@ -29,12 +32,11 @@ class Ignore:
     @classmethod
     def of_folder(cls, root: Path) -> Ignore:
         """That of a folder; one that cannot be read as text ignores nothing."""
-        for name in (".runwrightignore", ".gitignore"):
-            try:
-                return cls((root / name).read_text("utf-8"))
-            except (OSError, UnicodeDecodeError):
-                continue
-        return cls("")
+        file = next((one for one in (root / ".runwrightignore", root / ".gitignore") if one.is_file()), None)
+        try:
+            return cls(file.read_text("utf-8") if file else "")
+        except (OSError, UnicodeDecodeError):
+            return cls("")
 
     def leaves_out(self, path: str, is_folder: bool) -> bool:
         """Whether a relative path is left out."""

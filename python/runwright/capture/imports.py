@@ -51,11 +51,8 @@ class Imports:
 
     def _imports(self, leaf: ast.stmt, name: str, value: Any) -> bool:
         if isinstance(leaf, ast.Import):
-            for alias in leaf.names:
-                if (alias.asname or alias.name.partition(".")[0]) == name:
-                    if sys.modules.get(alias.name if alias.asname else name) is value:
-                        return True
-            return False
+            bound = [alias for alias in leaf.names if _bound(leaf, alias) == name]
+            return any(sys.modules.get(alias.name if alias.asname else name) is value for alias in bound)
         if isinstance(leaf, ast.ImportFrom):
             base = absolute(leaf, self._package)
             for alias in leaf.names:
@@ -70,7 +67,7 @@ class Imports:
         """Add one name of an import statement."""
         leaf = binder.leaf
         assert isinstance(leaf, (ast.Import, ast.ImportFrom))
-        if leaf is not binder.top and self._to.block(binder):
+        if leaf is not binder.top and self._to.values.block(binder):
             return
         key = ("import", binder.text.order, leaf.lineno, leaf.col_offset)
         used = self._used.setdefault(key, set())
@@ -107,7 +104,12 @@ class Imports:
     def reference(self, name: str, value: Any) -> bool:
         """What is known by its own name in a module: `sqrt` → `from math import sqrt`."""
         module, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-        if not isinstance(module, str) or not isinstance(qualname, str) or not qualname.isidentifier() or module in ("__main__", self._to.scope.module):
+        if (
+            not isinstance(module, str)
+            or not isinstance(qualname, str)
+            or not qualname.isidentifier()
+            or module in ("__main__", self._to.scope.module)
+        ):
             return False
         if getattr(sys.modules.get(module), qualname, None) is not value:
             return False

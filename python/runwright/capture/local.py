@@ -42,7 +42,9 @@ def _path(code_src: str) -> str:
 
     parts = urlsplit(code_src)
     if parts.netloc not in ("", "localhost"):
-        raise InvalidError("code_src: file:// names another machine", field="code_src", value=code_src, cure="write file:///path or the path")
+        raise InvalidError(
+            "code_src: file:// names another machine", field="code_src", value=code_src, cure="write file:///path or the path"
+        )
     return unquote(parts.path)
 
 
@@ -63,7 +65,9 @@ def _read(path: Path, code_src: str) -> bytes:
         raise FileNotFoundError(2, "no such file or folder")
     size = path.stat().st_size
     if size > MAX_BYTES and path.suffix != ".zip":
-        raise SourceError(f"code_src: {code_src}: more than {MAX_BYTES >> 20} MiB", field="code_src", value=size, cure="pass data as inputs")
+        raise SourceError(
+            f"code_src: {code_src}: more than {MAX_BYTES >> 20} MiB", field="code_src", value=size, cure="pass data as inputs"
+        )
     return path.read_bytes()
 
 
@@ -158,5 +162,7 @@ def _is_outside(path: Path, root: Path, tree: Tree, name: str) -> bool:
         return False
     target = path.resolve()
     if target != root and root not in target.parents:
-        raise SourceError(f"{tree.name}: the link {name!r} leads out of the folder", field="code_src", value=name, cure="copy what it points to")
+        raise SourceError(
+            f"{tree.name}: the link {name!r} leads out of the folder", field="code_src", value=name, cure="copy what it points to"
+        )
     return path.is_dir() or not target.exists()  # os.walk does not follow links to folders

@@ -28,14 +28,16 @@ def capture_pickle(fn: Any, name: str, value: Any) -> dict[str, Any]:
     Raises:
         CaptureError: without cloudpickle, or if something in it cannot be pickled.
     """
-    title = getattr(fn, "__qualname__", None) or getattr(type(fn), "__qualname__", "function")
+    title = str(getattr(fn, "__qualname__", None) or type(fn).__qualname__)
     what = "it" if value is None or value is fn else repr(name)
     kind = type(value if value is not None else fn).__qualname__
     cures = _CURES.format(name=what)
     try:
         import cloudpickle
     except ImportError:
-        subject = f"{title} has no source of its own" if what == "it" else f"{title} uses {name!r}, a {kind} that cannot be written as source"
+        subject = (
+            f"{title} has no source of its own" if what == "it" else f"{title} uses {name!r}, a {kind} that cannot be written as source"
+        )
         raise CaptureError(subject, field=name, cure=f"{cures}, or pip install 'runwright[pickle]'") from None
     module = sys.modules.get(getattr(fn, "__module__", None) or "")
     by_value = module if module is not None and module.__name__ != "__main__" and is_local(module) else None
@@ -46,7 +48,9 @@ def capture_pickle(fn: Any, name: str, value: Any) -> dict[str, Any]:
         data = _dump(cloudpickle, fn)
     except Exception as error:
         culprit = _culprit(cloudpickle, fn)
-        reason = f"uses {culprit[0]!r}, a live {_type_name(culprit[1])} that cannot be pickled" if culprit else f"cannot be pickled: {error}"
+        reason = (
+            f"uses {culprit[0]!r}, a live {_type_name(culprit[1])} that cannot be pickled" if culprit else f"cannot be pickled: {error}"
+        )
         subject = culprit[0] if culprit else name
         cure = f"pass {subject} as a parameter, or create it inside of the function"
         raise CaptureError(f"{title} {reason}", field=subject, cure=cure) from None

@@ -15,6 +15,10 @@ class NotPlainError(Exception):
     """The value cannot be written. `args[0]` is the object at fault, which may be inside of it."""
 
 
+class NoSourceError(Exception):
+    """What has no source and cannot be written: the whole function is to be pickled. `args`: variable, value."""
+
+
 class Renderer:
     """Writes values.
 
@@ -52,9 +56,10 @@ class Renderer:
         import enum
 
         if isinstance(value, enum.Enum):
-            if value.name is None or getattr(kind, value.name, None) is not value:  # a combination of flags
+            name = getattr(value, "name", None)
+            if name is None or getattr(kind, name, None) is not value:  # a combination of flags
                 return f"{self._thing(kind)}({self.render(value.value, depth)})"
-            return f"{self._thing(kind)}.{value.name}"
+            return f"{self._thing(kind)}.{name}"
         if isinstance(value, tuple) and hasattr(kind, "_fields"):
             pairs = ", ".join(f"{key}={self.render(getattr(value, key), depth)}" for key in kind._fields)
             return f"{self._thing(kind)}({pairs})"
@@ -68,7 +73,7 @@ class Renderer:
     def _dataclass(self, value: Any, kind: type, depth: int) -> str:
         import dataclasses
 
-        fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+        fields = dataclasses.fields(kind)
         known = {one.name for one in fields}
         if not all(one.init for one in fields) or hasattr(kind, "__post_init__") or set(getattr(value, "__dict__", ())) - known:
             raise NotPlainError(value)

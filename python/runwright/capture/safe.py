@@ -17,21 +17,87 @@ from typing import Any
 MISSING = object()
 
 _CALLS = frozenset(
-    """
-    re.compile logging.getLogger os.getenv
-    collections.namedtuple typing.NamedTuple typing.TypedDict typing.NewType typing.TypeVar typing.ParamSpec typing.TypeVarTuple typing.cast
-    typing_extensions.TypedDict typing_extensions.TypeVar typing_extensions.ParamSpec typing_extensions.NewType
-    enum.Enum enum.IntEnum enum.StrEnum enum.Flag enum.IntFlag dataclasses.make_dataclass dataclasses.field
-    pathlib.Path pathlib.PurePath pathlib.PurePosixPath pathlib.PureWindowsPath pathlib._local.Path pathlib._local.PurePath
-    datetime.date datetime.time datetime.datetime datetime.timedelta datetime.timezone zoneinfo.ZoneInfo
-    decimal.Decimal fractions.Fraction uuid.UUID string.Template struct.Struct types.SimpleNamespace types.MappingProxyType
-    functools.partial functools.lru_cache functools.cache _functools.partial functools.cmp_to_key
-    operator.itemgetter operator.attrgetter operator.methodcaller contextvars.ContextVar _contextvars.ContextVar _thread._local
-    builtins.object builtins.int builtins.float builtins.str builtins.bool builtins.bytes builtins.complex builtins.tuple builtins.list
-    builtins.dict builtins.set builtins.frozenset builtins.range builtins.slice builtins.len builtins.min builtins.max builtins.sum
-    builtins.sorted builtins.round builtins.abs builtins.property builtins.staticmethod builtins.classmethod
-    numpy.dtype numpy.vectorize torch.device
-    """.split()
+    [
+        "re.compile",
+        "logging.getLogger",
+        "os.getenv",
+        "collections.namedtuple",
+        "typing.NamedTuple",
+        "typing.TypedDict",
+        "typing.NewType",
+        "typing.TypeVar",
+        "typing.ParamSpec",
+        "typing.TypeVarTuple",
+        "typing.cast",
+        "typing_extensions.TypedDict",
+        "typing_extensions.TypeVar",
+        "typing_extensions.ParamSpec",
+        "typing_extensions.NewType",
+        "enum.Enum",
+        "enum.IntEnum",
+        "enum.StrEnum",
+        "enum.Flag",
+        "enum.IntFlag",
+        "dataclasses.make_dataclass",
+        "dataclasses.field",
+        "pathlib.Path",
+        "pathlib.PurePath",
+        "pathlib.PurePosixPath",
+        "pathlib.PureWindowsPath",
+        "pathlib._local.Path",
+        "pathlib._local.PurePath",
+        "datetime.date",
+        "datetime.time",
+        "datetime.datetime",
+        "datetime.timedelta",
+        "datetime.timezone",
+        "zoneinfo.ZoneInfo",
+        "decimal.Decimal",
+        "fractions.Fraction",
+        "uuid.UUID",
+        "string.Template",
+        "struct.Struct",
+        "types.SimpleNamespace",
+        "types.MappingProxyType",
+        "functools.partial",
+        "functools.lru_cache",
+        "functools.cache",
+        "_functools.partial",
+        "functools.cmp_to_key",
+        "operator.itemgetter",
+        "operator.attrgetter",
+        "operator.methodcaller",
+        "contextvars.ContextVar",
+        "_contextvars.ContextVar",
+        "_thread._local",
+        "builtins.object",
+        "builtins.int",
+        "builtins.float",
+        "builtins.str",
+        "builtins.bool",
+        "builtins.bytes",
+        "builtins.complex",
+        "builtins.tuple",
+        "builtins.list",
+        "builtins.dict",
+        "builtins.set",
+        "builtins.frozenset",
+        "builtins.range",
+        "builtins.slice",
+        "builtins.len",
+        "builtins.min",
+        "builtins.max",
+        "builtins.sum",
+        "builtins.sorted",
+        "builtins.round",
+        "builtins.abs",
+        "builtins.property",
+        "builtins.staticmethod",
+        "builtins.classmethod",
+        "numpy.dtype",
+        "numpy.vectorize",
+        "torch.device",
+    ]
 )
 # What these give must not be written into a version, where anyone who may read it finds it.
 _ENVIRONMENT = frozenset(("os.environ", "os.getenv"))

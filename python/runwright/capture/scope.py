@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from .handler import bindings
-from .text import Text
+from .source_text import FunctionNode, Text
 
 MISSING = object()
 _CELL = re.compile(r"^<ipython-input-|/ipykernel_\d+/|^<python-input-")
@@ -82,7 +82,7 @@ class Scope:
         """The statements that bound a name, the one that was executed last at the end."""
         return self._binders.get(name, [])
 
-    def definition(self, code: CodeType) -> tuple[Text, ast.AST] | None:
+    def definition(self, code: CodeType) -> tuple[Text, FunctionNode] | None:
         """Where a function's code is in the source, if it is told apart there from any other."""
         text = self.text(code.co_filename)
         # `%%time` compiles its cell under a name without text; the cell itself is known.
@@ -109,10 +109,10 @@ def _cells() -> list[Text]:
                 sources.append(text)
     texts: list[Text] = []
     for order, source in enumerate(sources):
-        text = Text.of(source, order, is_cell=True)
-        if text is not None:
-            texts.append(text)
-            texts += [inner for inner in (Text.of(body, order, is_cell=True) for body in text.magic_bodies()) if inner is not None]
+        cell = Text.of(source, order, is_cell=True)
+        if cell is not None:
+            texts.append(cell)
+            texts += [inner for inner in (Text.of(body, order, is_cell=True) for body in cell.magic_bodies()) if inner is not None]
     return texts
 
 

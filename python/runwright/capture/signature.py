@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,7 @@ def signature_of(fn: Any) -> list[dict[str, Any]]:
     except (ValueError, TypeError):  # a builtin that does not tell
         return [dict(one) for one in _OPEN]
     inner = inspect.unwrap(fn)
-    inner = inner.__init__ if isinstance(inner, type) else getattr(inner, "__func__", inner)
+    inner = vars(inner).get("__init__", inner) if isinstance(inner, type) else getattr(inner, "__func__", inner)
     home = str(getattr(inner, "__module__", "") or "")
     names = _namespace(inner)
     result = []
@@ -53,10 +54,8 @@ def _namespace(fn: Any) -> dict[str, Any]:
     names: dict[str, Any] = {**vars(builtins), **(getattr(fn, "__globals__", None) or {})}
     code = getattr(fn, "__code__", None)
     for name, cell in zip(code.co_freevars if code else (), getattr(fn, "__closure__", None) or (), strict=False):
-        try:
+        with contextlib.suppress(ValueError):  # not filled yet
             names[name] = cell.cell_contents
-        except ValueError:  # not filled yet
-            continue
     for one in getattr(fn, "__type_params__", ()):
         names[one.__name__] = one
     return names
@@ -74,7 +73,9 @@ def signature_from_source(text: str, name: str) -> list[dict[str, Any]]:
     if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Lambda):
         node_: _Function | None = node.value
     elif isinstance(node, ast.ClassDef):
-        node_ = next((one for key, one in reversed(list(bindings(node.body))) if key == "__init__" and isinstance(one, ast.FunctionDef)), None)
+        node_ = next(
+            (one for key, one in reversed(list(bindings(node.body))) if key == "__init__" and isinstance(one, ast.FunctionDef)), None
+        )
         if node_ is None and not node.bases and not node.decorator_list:
             return []
     else:
@@ -162,7 +163,7 @@ def source_resolver(tree: ast.Module, parameters: set[str] | None = None) -> Res
     def resolve(name: str) -> str | ast.expr | None:
         if parameters and name in parameters:
             return None
-        return known[name] if name in known else name
+        return known.get(name, name)
 
     return resolve
 
@@ -182,7 +183,9 @@ def _alias(value: ast.expr) -> ast.expr | None:
 
 
 def outputs_from_source(text: str, name: str) -> list[str] | None:
-    """The outputs that `@handler(outputs=[…])` (or `@function(outputs=[…])`) declares on a function of a module, None where none are declared.
+    """The outputs that `@handler(outputs=[…])` (or `@function(outputs=[…])`) declares on a function of a module.
+
+    None where none are declared.
 
     Raises:
         InvalidError, SourceError: as `signature_from_source`.
@@ -195,7 +198,11 @@ def outputs_from_source(text: str, name: str) -> list[str] | None:
         if not isinstance(call, ast.Call):
             continue
         dotted = dotted_node(call.func, resolve)
-        if not isinstance(dotted, str) or dotted.rpartition(".")[2] not in ("handler", "function") or ("." in dotted and not is_own(dotted)):
+        if (
+            not isinstance(dotted, str)
+            or dotted.rpartition(".")[2] not in ("handler", "function")
+            or ("." in dotted and not is_own(dotted))
+        ):
             continue
         given = next((one.value for one in call.keywords if one.arg == "outputs"), None)
         if given is None and dotted.endswith("handler") and call.args:

@@ -12,7 +12,24 @@ MAX_FILES = 2_000
 
 # Caches and environments say nothing about the function; the dot files at the end hold credentials.
 SKIPPED_FOLDERS = frozenset(
-    ["__pycache__", ".git", ".hg", ".svn", ".ipynb_checkpoints", ".venv", ".tox", ".nox", ".eggs", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".idea", ".vscode", "node_modules", "__MACOSX"]
+    [
+        "__pycache__",
+        ".git",
+        ".hg",
+        ".svn",
+        ".ipynb_checkpoints",
+        ".venv",
+        ".tox",
+        ".nox",
+        ".eggs",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".idea",
+        ".vscode",
+        "node_modules",
+        "__MACOSX",
+    ]
 )
 SKIPPED_FILES = frozenset([".DS_Store", "Thumbs.db", ".env", ".netrc", ".pypirc", ".git-credentials", ".coverage"])
 SKIPPED_SUFFIXES = (".pyc", ".pyo")

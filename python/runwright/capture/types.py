@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,7 +45,9 @@ CONTAINERS: dict[str, str] = {
 }
 # Written around a type, they say nothing about the value.
 WRAPPERS = frozenset(
-    f"{module}.{name}" for module in ("typing", "typing_extensions") for name in ("Annotated", "Final", "ClassVar", "Required", "NotRequired")
+    f"{module}.{name}"
+    for module in ("typing", "typing_extensions")
+    for name in ("Annotated", "Final", "ClassVar", "Required", "NotRequired")
 )
 
 
@@ -115,7 +118,7 @@ def jsonable(value: Any, depth: int = 0) -> bool:
     if value is None or type(value) in (str, bool, int):
         return True
     if type(value) is float:
-        return value == value and value not in (float("inf"), float("-inf"))
+        return math.isfinite(value)
     if depth > 20:
         return False
     if type(value) is list:

@@ -11,7 +11,7 @@ from typing import Any
 from .types import ANY, CONTAINERS, NONE, SIMPLE, WRAPPERS, Type, container, entity, literal, union
 
 
-def type_of(annotation: Any, home: str, names: Mapping[str, Any]) -> Type:
+def type_of(annotation: Any, home: str, names: Mapping[str, Any]) -> Type:  # noqa: PLR0911
     """The type that an annotation means.
 
     Args:
@@ -84,7 +84,7 @@ def dotted_name(annotation: Any, home: str) -> str | None:
     name = getattr(annotation, "__qualname__", None) or getattr(annotation, "__name__", None) or getattr(annotation, "_name", None)
     if not isinstance(module, str) or not isinstance(name, str):
         return None
-    if module == "builtins" or module == home:
+    if module in ("builtins", home):
         return name.rpartition("<locals>.")[2]
     parts = module.split(".")
     for length in range(1, len(parts)):

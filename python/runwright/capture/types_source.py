@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .types import ANY, CONTAINERS, NONE, SIMPLE, WRAPPERS, Type, container, entity, literal, union
 
 Resolver = Callable[[str], "str | ast.expr | None"]
-"""What a name at the head of a dotted name is in full: `pd` → `pandas`. An expression where it is an alias of a type; None if it cannot be told."""
+"""What a name is in full: `pd` → `pandas`. An expression where it is an alias of a type; None if it cannot be told."""
 
 
 def type_of_text(text: str, resolve: Resolver) -> Type:
@@ -19,7 +19,7 @@ def type_of_text(text: str, resolve: Resolver) -> Type:
         return ANY
 
 
-def type_of_node(node: ast.expr | None, resolve: Resolver, depth: int = 0) -> Type:
+def type_of_node(node: ast.expr | None, resolve: Resolver, depth: int = 0) -> Type:  # noqa: PLR0911
     """The type that an annotation means; any where it cannot be told."""
     if node is None or depth > 30:
         return ANY
@@ -39,7 +39,7 @@ def type_of_node(node: ast.expr | None, resolve: Resolver, depth: int = 0) -> Ty
     return ANY
 
 
-def _generic(node: ast.Subscript, resolve: Resolver, depth: int) -> Type:
+def _generic(node: ast.Subscript, resolve: Resolver, depth: int) -> Type:  # noqa: PLR0911
     dotted = dotted_node(node.value, resolve)
     if isinstance(dotted, ast.expr):
         return type_of_node(dotted, resolve, depth)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import CodeType
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _MAGICS = frozenset(("time", "capture", "prun", "timeit"))
 
 
@@ -41,9 +42,19 @@ class Text:
     def magic_bodies(self) -> Iterator[str]:
         """The code inside of `%%time` and its like."""
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "run_cell_magic" and len(node.args) == 3:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "run_cell_magic"
+                and len(node.args) == 3
+            ):
                 name, _, body = node.args
-                if isinstance(name, ast.Constant) and name.value in _MAGICS and isinstance(body, ast.Constant) and isinstance(body.value, str):
+                if (
+                    isinstance(name, ast.Constant)
+                    and name.value in _MAGICS
+                    and isinstance(body, ast.Constant)
+                    and isinstance(body.value, str)
+                ):
                     yield body.value
 
     def parent(self, node: ast.AST) -> ast.AST | None:
@@ -54,7 +65,7 @@ class Text:
 
     def enclosing(self, node: ast.AST) -> list[ast.AST]:
         """The functions and classes around a node, innermost first."""
-        found = []
+        found: list[ast.AST] = []
         above = self.parent(node)
         while above is not None:
             if isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
@@ -62,10 +73,10 @@ class Text:
             above = self.parent(above)
         return found
 
-    def function(self, code: CodeType) -> ast.AST | None:
+    def function(self, code: CodeType) -> FunctionNode | None:
         """The one function or lambda that this code can have been compiled from."""
         count = code.co_argcount + code.co_kwonlyargcount
-        found: list[ast.AST] = []
+        found: list[FunctionNode] = []
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Lambda):
                 fits = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
@@ -101,10 +112,10 @@ def _plain_names(code: CodeType, count: int) -> list[str]:
     return list(code.co_varnames[:count])
 
 
-def first_line(node: ast.AST) -> int:
+def first_line(node: ast.stmt | Definition) -> int:
     """The line that a statement starts at, its decorators included: the line that its code object has."""
-    decorators = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(one.lineno for one in decorators)])  # type: ignore[attr-defined]
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(one.lineno for one in decorators)])
 
 
 def dedent(block: str) -> str:
