@@ -13,46 +13,58 @@ if TYPE_CHECKING:
 
 
 def difference(left: Any, right: Any) -> str | None:
-    """What differs between two frames or series, or None."""
-    testing = need("pandas.testing", "comparing tables")
-    check = testing.assert_frame_equal if hasattr(left, "columns") else testing.assert_series_equal
+    """What differs between two frames or two series, or None."""
+    if type(left) is not type(right):
+        return f"it would become a {type_name(right)}"
+    if left.attrs != right.attrs:
+        return "attrs differ"
+    if not hasattr(left, "columns"):
+        if not same(left.name, right.name):
+            return "its name differs"
+        left, right = left.to_frame("value"), right.to_frame("value")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            check(left, right, check_exact=True)
+            shown = _without_objects(left), _without_objects(right)
+            need("pandas.testing", "comparing tables").assert_frame_equal(*shown, check_exact=True)
     except AssertionError as error:
         return " ".join(str(error).split())[:200]
     except Exception as error:
         return first_line(error)
-    if left.attrs != right.attrs:
-        return "attrs differ"
-    axes = [(left.index, right.index)]
-    if hasattr(left, "columns"):
-        axes.append((left.columns, right.columns))
-        columns = [(left.iloc[:, i], right.iloc[:, i]) for i in range(left.shape[1])]
-    else:
-        columns = [(left, right)]
-    for axis, other in axes:
-        for level in range(axis.nlevels):
-            columns.append((axis.get_level_values(level), other.get_level_values(level)))
-    for one, other in columns:
-        why = _objects(one, other)
-        if why:
-            return why
-    return None
+    pairs = [(left.iloc[:, i], right.iloc[:, i]) for i in range(left.shape[1])]
+    for axis, other in ((left.index, right.index), (left.columns, right.columns)):
+        pairs += [(axis.get_level_values(level), other.get_level_values(level)) for level in range(axis.nlevels)]
+    return next(filter(None, (_objects(one, other) for one, other in pairs)), None)
+
+
+def _without_objects(frame: Any) -> Any:
+    """The frame with True in all columns of objects: pandas takes None for NaN there, 1 for True, a list for an array, [NaN] for another."""
+    shown = frame.copy(deep=False)
+    for position, dtype in enumerate(frame.dtypes):
+        if str(dtype) == "object":
+            shown.isetitem(position, [True] * len(frame))
+    return shown
 
 
 def _objects(left: Any, right: Any) -> str | None:
-    """`assert_frame_equal` takes None for NaN, 1 for True and a list for an array; those that hold objects are told apart here."""
-    if isinstance(getattr(left.dtype, "categories", None), type(None)):
-        if left.dtype != object:
-            return None
-    else:
+    """What differs between two columns or levels of objects, or the categories of two that have objects for categories."""
+    if getattr(left.dtype, "categories", None) is not None:
         left, right = left.dtype.categories, right.dtype.categories
+    if str(left.dtype) != str(right.dtype):
+        return f"{left.dtype} would become {right.dtype}"
+    if str(left.dtype) != "object":
+        return None
     for one, other in zip(left, right):  # noqa: B905 (no strict in 3.9; the lengths are equal)
         if not same(one, other):
-            return f"{type_name(one)} {str(one)[:40]!r} would become {type_name(other)} {str(other)[:40]!r}"
+            return f"{_shown(one)} would become {_shown(other)}"
     return None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{type_name(value)} {str(value)[:40]!r}"
+    except Exception:  # a class whose __str__ fails
+        return type_name(value)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -70,10 +82,12 @@ def same(one: Any, other: Any) -> bool:
 
 def _equal(one: Any, other: Any) -> bool:
     try:
-        if bool(one == other):
-            # By text too: Decimal("1.0") equals Decimal("1.00") and 0.0 equals -0.0.
-            return type(one) in (int, str, bytes) or str(one) == str(other)
-        return is_nan(one) and is_nan(other)
+        if not bool(one == other):
+            return is_nan(one) and is_nan(other)
+        if isinstance(one, (set, frozenset)):
+            return sorted(map(repr, one)) == sorted(map(repr, other))
+        # By text too: Decimal("1.0") equals Decimal("1.00") and 0.0 equals -0.0.
+        return type(one) in (int, str, bytes) or str(one) == str(other)
     except Exception:  # a class that cannot be compared
         return False
 

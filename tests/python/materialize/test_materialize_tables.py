@@ -103,7 +103,9 @@ def test_pyarrow_tables(roundtrip):
 
 
 @pytest.mark.parametrize(
-    "column", [pa.array([1], pa.timestamp("s")), pa.array([1], pa.date64()), pa.nulls(2), pa.array([1.5], pa.float16())], ids=str
+    "column",
+    [pa.array([1], pa.timestamp("s")), pa.array([1], pa.date64()), pa.nulls(2), pa.array(pd.Series([1.5], dtype="float16"))],
+    ids=str,
 )
 def test_pyarrow_types_that_parquet_lacks(roundtrip, column):
     table = pa.table({"a": column})
