@@ -58,6 +58,13 @@ impl Engine {
         Ok(None)
     }
 
+    /// Takes in a record that was exported. One that the store has stays as it is.
+    pub async fn import_run(&self, run: Run) -> Result<Run> {
+        self.project(run.project.as_str()).await?;
+        self.store.insert_runs(std::slice::from_ref(&run)).await?;
+        self.find_run(&run.id.to_string()).await
+    }
+
     async fn adopt(&self, run: &Run) -> Result<()> {
         self.get_or_create_project(run.project.as_str()).await?;
         self.store.insert_runs(std::slice::from_ref(run)).await

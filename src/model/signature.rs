@@ -65,12 +65,15 @@ impl Type {
     /// Whether a JSON value is of this type. A whole number is a float too, as in Python.
     #[must_use]
     pub fn accepts(&self, value: &Value) -> bool {
+        if let Some((tag, content)) = tagged(value) {
+            return self.accepts_tagged(tag, content);
+        }
         match self {
             Self::Any => true,
             // Text may be a key or a path; anything else cannot become such an object.
             Self::Entity { .. } | Self::Object { .. } | Self::Bytes => !matches!(value, Value::Bool(_)),
             Self::Int => value.is_i64() || value.is_u64(),
-            Self::Float => value.is_number() || matches!(value.as_str(), Some("NaN" | "Infinity" | "-Infinity")),
+            Self::Float => value.is_number(),
             Self::Str => value.is_string(),
             Self::Bool => value.is_boolean(),
             Self::None => value.is_null(),
@@ -78,6 +81,18 @@ impl Type {
             Self::Dict { values } => value.as_object().is_some_and(|all| all.values().all(|item| values.accepts(item))),
             Self::Literal { values } => values.contains(value),
             Self::Union { of } => of.iter().any(|one| one.accepts(value)),
+        }
+    }
+
+    fn accepts_tagged(&self, tag: &str, content: &Value) -> bool {
+        let items = |of: &Type| content.as_array().is_some_and(|all| all.iter().all(|item| of.accepts(item)));
+        match (self, tag) {
+            (Self::Union { of }, _) => of.iter().any(|one| one.accepts_tagged(tag, content)),
+            (Self::List { items: of } | Self::Tuple { items: of }, "$tuple") | (Self::Set { items: of }, "$set" | "$frozenset") => items(of),
+            (Self::Bytes, "$bytes" | "$bytearray") | (Self::Int, "$int") | (Self::Float, "$float" | "$int") | (Self::Str, "$str") | (Self::Dict { .. }, "$dict") => true,
+            (Self::Literal { values }, _) => values.iter().any(|value| tagged(value).is_some_and(|(of, inner)| of == tag && inner == content)),
+            (Self::Any | Self::Object { .. }, _) => true,
+            _ => false,
         }
     }
 
@@ -102,6 +117,12 @@ impl Type {
             Self::Object { name } => name.clone(),
         }
     }
+}
+
+/// A value that JSON has no word for, as the materializers write it: an object with one key that begins with `$`.
+fn tagged(value: &Value) -> Option<(&str, &Value)> {
+    let object = value.as_object().filter(|object| object.len() == 1)?;
+    object.iter().next().filter(|(key, _)| key.starts_with('$')).map(|(key, content)| (key.as_str(), content))
 }
 
 impl Signature {
@@ -187,6 +208,7 @@ mod tests {
             (json!({"depht": 8}), &["di"][..], "did you mean \"depth\""),
             (json!({"depth": "8"}), &["di"][..], "give depth as int"),
             (json!({"depth": true}), &["di"][..], "give depth as int"),
+            (json!({"depth": {"$tuple": [1]}}), &["di"][..], "give depth as int"),
             (json!({}), &[][..], "needs \"di\""),
             (json!({"di": 1}), &["di"][..], "given twice"),
         ] {

@@ -31,7 +31,7 @@ use folder::RunFolder;
 pub struct Settings {
     /// The Python that executes runs.
     pub python: PathBuf,
-    /// Gives the folder that holds the runner's files, and puts them there if need be.
+    /// Gives the file that starts the runner, and puts it there with all that it needs if need be.
     pub runner: Box<dyn Fn() -> Result<PathBuf> + Send + Sync>,
     /// How many runs execute at a time.
     pub concurrency: u32,

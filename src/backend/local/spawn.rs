@@ -15,7 +15,7 @@ use crate::model::name::RunId;
 
 /// Starts it and returns at once; `ended` is signalled when the process has gone.
 pub fn runner(settings: &Settings, home: &Path, id: RunId, folder: &RunFolder, ended: Arc<Notify>) -> Result<()> {
-    let files = (settings.runner)()?;
+    let runner = (settings.runner)()?;
     let unstartable = |error: &std::io::Error| {
         Error::backend(
             format!("the run's process cannot be started with {}: {error}", settings.python.display()),
@@ -27,7 +27,7 @@ pub fn runner(settings: &Settings, home: &Path, id: RunId, folder: &RunFolder, e
     let mut command = std::process::Command::new(&settings.python);
     command
         .args(["-I", "-S"])
-        .arg(files.join("_runwright"))
+        .arg(runner)
         .arg(home)
         .arg(id.to_string())
         .stdin(Stdio::null())

@@ -1,0 +1,151 @@
+"""The engine of this process: opened at the first use, never at import, and anew in a forked child."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._core import Engine
+
+_lock = threading.Lock()
+_engine: Engine | None = None
+# A parent's engine is kept in a forked child: closing it would wait for threads that do not exist there.
+_of_parents: list[Engine | None] = []
+_settings: dict[str, Any] = {}
+_runtimes: dict[str, Any] = {}
+_plugins_loaded = False
+
+
+def engine() -> Engine:
+    """The engine, opened if need be.
+
+    Raises:
+        StoreError: the database or the artifact store cannot be opened.
+        InvalidError: a setting is wrong.
+    """
+    global _engine
+    if _engine is None:
+        with _lock:
+            if _engine is None:
+                opened = _open()
+                for runtime in _runtimes.values():
+                    opened.register_runtime(runtime)
+                _engine = opened
+    return _engine
+
+
+def configure(**settings: Any) -> None:
+    """Set `home`, `store`, `artifacts`, `concurrency`, `python` for what follows; an engine that is open is left to its runs.
+
+    Raises:
+        InvalidError: a setting is wrong.
+    """
+    from .exceptions import InvalidError
+
+    global _engine
+    concurrency = settings.get("concurrency")
+    if concurrency is not None and (not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1):
+        raise InvalidError(f"concurrency={concurrency!r} is not a number of runs", field="concurrency", value=concurrency, cure="give 1 or more")
+    with _lock:
+        _settings.update({name: value for name, value in settings.items() if value is not None})
+        _engine = None
+
+
+def register(runtime: Any) -> None:
+    """Add a kind of function, in this process."""
+    _runtimes[runtime.kind] = runtime
+    if _engine is not None:
+        _engine.register_runtime(runtime)
+
+
+def load_plugins() -> None:
+    """Register the runtimes of installed packages (entry points `runwright.runtimes`), once."""
+    global _plugins_loaded
+    if _plugins_loaded:
+        return
+    _plugins_loaded = True
+    from importlib.metadata import entry_points
+
+    from .exceptions import RunwrightError
+
+    for point in entry_points(group="runwright.runtimes"):
+        try:
+            runtime = point.load()
+        except Exception as error:
+            raise RunwrightError(
+                f"the runtime {point.name!r} ({point.value}) cannot be loaded: {error!r}", cure="update or remove the package that brings it"
+            ) from error
+        register(runtime() if isinstance(runtime, type) else runtime)
+
+
+def home() -> str:
+    """The folder of everything local."""
+    return str(_settings.get("home") or os.environ.get("RUNWRIGHT_HOME") or os.path.join(os.path.expanduser("~"), ".runwright"))  # noqa: PTH111, PTH118
+
+
+def _open() -> Engine:
+    from . import _core
+
+    folder = os.path.abspath(home())  # noqa: PTH100
+    store = _settings.get("store") or os.environ.get("RUNWRIGHT_STORE")
+    artifacts = _settings.get("artifacts") or os.environ.get("RUNWRIGHT_ARTIFACTS")
+    return _core.Engine(
+        home=folder,
+        store=str(store) if store else None,
+        artifacts=str(artifacts) if artifacts else None,
+        python=str(_settings.get("python") or sys.executable),
+        runner=_place_runner,
+        concurrency=_settings.get("concurrency") or _concurrency(),
+        session=_session(),
+    )
+
+
+def _place_runner() -> str:
+    from .execute.bundle import write
+
+    return write(os.path.abspath(home()))  # noqa: PTH100
+
+
+def _concurrency() -> int:
+    from .exceptions import InvalidError
+
+    text = os.environ.get("RUNWRIGHT_CONCURRENCY")
+    if text is None:
+        return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    if not text.isdigit() or int(text) < 1:
+        raise InvalidError(
+            f"RUNWRIGHT_CONCURRENCY={text!r} is not a number of runs", field="RUNWRIGHT_CONCURRENCY", value=text, cure="give 1 or more"
+        )
+    return int(text)
+
+
+def _session() -> dict[str, Any]:
+    """What provenance tells of this process."""
+    session: dict[str, Any] = {"python": ".".join(map(str, sys.version_info[:3])), "command": _command()}
+    parent = os.environ.get("RUNWRIGHT_RUN")
+    if parent:
+        session["parent"] = parent
+    return session
+
+
+def _command() -> str:
+    if "ipykernel" in sys.modules:
+        return "notebook"
+    return " ".join(sys.argv)[:1000] if getattr(sys, "argv", None) else "interactive"
+
+
+def _forked() -> None:
+    global _engine, _lock
+    from . import _core
+
+    _core.after_fork()
+    _of_parents.append(_engine)
+    _engine = None
+    # Another thread of the parent may have held it.
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)

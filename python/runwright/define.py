@@ -1,0 +1,176 @@
+"""Step *define*, Python's part: a live function or a description becomes a spec, and the engine a version of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._engine import engine, load_plugins
+from .exceptions import InvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .functions import Function
+
+Record = dict[str, Any]
+
+
+def define_captured(function: Function) -> Record:
+    """The saved version of a function made from a Python function; captured anew only when something that it uses has changed.
+
+    Raises:
+        CaptureError: it cannot travel. InvalidError: its name or requirements are wrong.
+    """
+    fn = function.fn
+    assert fn is not None
+    seen = function._captured
+    if seen is not None and seen[0] is engine() and seen[1].is_unchanged():
+        return dict(seen[2])
+    from .capture import capture_function, signature_of
+
+    used = Used(fn)
+    spec: Record = {"source": capture_function(fn), "signature": signature_of(fn), **function._defined}
+    outputs = getattr(fn, "__runwright_outputs__", None)
+    if outputs is not None:
+        spec.setdefault("outputs", list(outputs))
+    record: Record = _save(function.project, function.name, function.kind, spec, description=_first_line(fn.__doc__))
+    function._captured = (engine(), used, record)
+    return record
+
+
+def define_described(project: str, name: str, kind: str, *, code: str | None, code_src: str | None, handler: str | None, **rest: Any) -> Record:
+    """The saved version of a function described by where its code is, or by what its kind needs.
+
+    Raises:
+        SourceError: the code cannot be fetched or does not hold the handler. InvalidError: a field is wrong or missing.
+    """
+    load_plugins()
+    engine().actions(kind)  # an unknown kind, before anything is fetched
+    description = rest.pop("description", None) or ""
+    labels = rest.pop("labels", None) or []
+    spec: Record = {name: value for name, value in rest.items() if value is not None}
+    if code is not None or code_src is not None:
+        spec = {**_source(code, code_src, handler), **spec}
+    elif handler is not None:
+        spec["handler"] = handler
+    if kind == "python" and "source" not in spec:
+        raise InvalidError(
+            f"the python function {name!r} has no code", field="code_src", cure='give code_src="file.py" (or a folder, git+https://…#ref), or code="…"'
+        )
+    return _save(project, name, kind, spec, description=description, labels=labels)
+
+
+def _source(code: str | None, code_src: str | None, handler: str | None) -> Record:
+    from . import capture
+
+    if code is not None and code_src is not None:
+        raise InvalidError("code= and code_src= are both given", field="code", cure="give one of them")
+    if code is not None:
+        source = capture.text(code, handler)
+    else:
+        assert code_src is not None
+        source = capture.fetch(str(code_src), handler, read_url=lambda url: engine().read_url(url).wait())
+    module, _, name = source["handler"].partition(":")
+    text = _module_text(source, module)
+    spec: Record = {"source": source}
+    if text is not None:
+        signature = capture.signature_from_source(text, name)
+        if signature is not None:
+            spec["signature"] = signature
+        outputs = capture.outputs_from_source(text, name)
+        if outputs is not None:
+            spec["outputs"] = outputs
+    return spec
+
+
+def _module_text(source: Record, module: str) -> str | None:
+    path = module.replace(".", "/")
+    files = source.get("files", {})
+    text = files.get(f"{path}.py", files.get(f"{path}/__init__.py"))
+    return None if text is None else str(text)
+
+
+def _save(project: str, name: str, kind: str, spec: Record, *, description: str = "", labels: list[str] | None = None) -> Record:
+    definition = {"project": project, "name": name, "kind": kind, "spec": spec, "description": description, "labels": labels or []}
+    record: Record = engine().define(definition).wait()
+    return record
+
+
+def _first_line(doc: str | None) -> str:
+    return (doc or "").strip().split("\n", 1)[0]
+
+
+class Used:
+    """What a function uses of its module, so that a change of any of it is seen without reading the source again.
+
+    Functions are compared by their code and followed into; plain containers by their content; everything else by identity.
+    """
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self.fn = fn
+        self.seen = self.look()
+
+    def is_unchanged(self) -> bool:
+        return self.look() == self.seen
+
+    def look(self) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        waiting = [self.fn]
+        known: set[int] = set()
+        while waiting:
+            fn = waiting.pop()
+            code = getattr(fn, "__code__", None)
+            if code is None or id(fn) in known:
+                continue
+            known.add(id(fn))
+            found.append((code, fn.__defaults__, _cells(fn)))  # type: ignore[attr-defined]
+            names = fn.__globals__  # type: ignore[attr-defined]
+            for name in _names(code):
+                if name in names:
+                    value = getattr(names[name], "fn", None) or names[name]
+                    found.append((name, _mark(value)))
+                    if hasattr(value, "__code__") and value.__module__ == fn.__module__:
+                        waiting.append(value)
+        return found
+
+
+class _Same:
+    """Equal only to the very same object, which it keeps alive so that no other takes its place."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _mark(value: Any) -> Any:
+    if type(value) in (list, dict, set, tuple):
+        return repr(value)
+    if type(value) in (int, float, str, bytes, bool, type(None)):
+        return (type(value), value)
+    return _Same(value)
+
+
+def _cells(fn: Any) -> list[Any]:
+    return [_mark(cell.cell_contents) for cell in fn.__closure__ or () if _is_filled(cell)]
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - an empty one raises
+    except ValueError:
+        return False
+    return True
+
+
+def _names(code: Any) -> list[str]:
+    names = list(code.co_names)
+    for constant in code.co_consts:
+        if hasattr(constant, "co_names"):
+            names += _names(constant)
+    return names

@@ -1,0 +1,128 @@
+"""What is given to `run(…)`, told apart: the function's own arguments, and how to run it."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from .exceptions import InvalidError
+
+if TYPE_CHECKING:
+    from .functions import Function
+
+# How to run it.
+MODES = {"wait", "inline", "cache", "local_execution"}
+# What the engine's request has a field for.
+REQUEST = {"action", "on", "resources", "envs", "secrets", "timeout", "retries", "grace", "labels"}
+# Of the platform's task parameters, what only a cluster can do; recorded everywhere, so that a function moves to one unchanged.
+CLUSTER = {
+    "volumes",
+    "profile",
+    "node_selector",
+    "affinity",
+    "tolerations",
+    "run_as_user",
+    "run_as_group",
+    "fs_group",
+    "runtime_class",
+    "priority_class",
+    "replicas",
+    "service_ports",
+    "service_type",
+    "service_name",
+    "backoff_limit",
+    "queue",
+    "pod_template",
+}
+OPTIONS = MODES | REQUEST | CLUSTER
+_BY_NAME = {"parameters", "inputs"}
+
+
+class Call:
+    """One call of `run`: `arguments` (the function's, by name), `inputs` (the platform's form), `options`."""
+
+    __slots__ = ("arguments", "inputs", "options")
+
+    def __init__(self, arguments: dict[str, Any], inputs: dict[str, Any], options: dict[str, Any]) -> None:
+        self.arguments = arguments
+        self.inputs = inputs
+        self.options = options
+
+
+def split(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    """Tell arguments and options apart.
+
+    Raises:
+        InvalidError: a name that is both, an argument given twice, too many by place.
+    """
+    names = parameter_names(function)
+    options = dict(function.options)
+    arguments: dict[str, Any] = {}
+    for name, value in zip(_places(function, args), args):  # noqa: B905 - `_places` has refused too many
+        arguments[name] = value
+    for name, value in kwargs.items():
+        if name in _BY_NAME and name not in names:
+            continue
+        if name in OPTIONS:
+            if name in names:
+                raise InvalidError(
+                    f"{function.name}: {name}= is a parameter of the function and an option of run()",
+                    field=name,
+                    value=value,
+                    cure=f"give the function's own as parameters={{{name!r}: …}}, and name the parameter otherwise to use the option",
+                )
+            options[name] = value
+        else:
+            _put(function, arguments, name, value)
+    given = {} if "parameters" in names else _mapping("parameters", kwargs.get("parameters"))
+    for name, value in given.items():
+        _put(function, arguments, name, value)
+    inputs = {} if "inputs" in names else _mapping("inputs", kwargs.get("inputs"))
+    return Call(arguments, inputs, options)
+
+
+def parameter_names(function: Function) -> list[str]:
+    """The names of the function's parameters; empty where they are not known."""
+    return [parameter["name"] for parameter in function.record["spec"].get("signature") or []]
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Options given where a function is defined.
+
+    Raises:
+        InvalidError: an unknown one.
+    """
+    for name, value in options.items():
+        if name not in OPTIONS:
+            close = difflib.get_close_matches(name, OPTIONS, 1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise InvalidError(f"there is no option {name!r}{hint}", field=name, value=value, cure=f"options are: {', '.join(sorted(OPTIONS))}")
+
+
+def _places(function: Function, args: tuple[Any, ...]) -> list[str]:
+    if not args:
+        return []
+    signature = function.record["spec"].get("signature") or []
+    places = [one["name"] for one in signature if one["kind"] in ("positional_only", "positional_or_keyword") and not one.get("inject")]
+    if len(args) > len(places):
+        raise InvalidError(
+            f"{function.name} takes {len(places)} arguments by place, {len(args)} were given",
+            field="arguments",
+            value=len(args),
+            cure=f"it takes {', '.join(places) or 'none'}",
+        )
+    return places
+
+
+def _put(function: Function, arguments: dict[str, Any], name: str, value: Any) -> None:
+    if name in arguments:
+        raise InvalidError(f"{function.name}: {name!r} is given twice", field=name, value=value, cure="give it once")
+    arguments[name] = value
+
+
+def _mapping(field: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise InvalidError(f"{field}={value!r} is not a dict of names", field=field, value=value, cure=f"give {field}={{'name': value}}")
+    return value

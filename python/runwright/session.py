@@ -1,0 +1,134 @@
+"""What concerns the session as a whole: where things are kept and run, and how runs are found again."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ._engine import configure, engine
+from .exceptions import InvalidError
+
+if TYPE_CHECKING:
+    from .differences import Differences
+    from .entities import Entity
+    from .run import Run, RunList
+
+Record = dict[str, Any]
+_project: str | None = None
+
+
+def use(
+    on: str | None = None,
+    *,
+    project: str | None = None,
+    home: str | os.PathLike[str] | None = None,
+    store: str | None = None,
+    artifacts: str | None = None,
+    concurrency: int | None = None,
+) -> None:
+    """Set what holds for the rest of the session.
+
+    Args:
+        on: the place to run: "local". project: the project of functions defined from now on.
+        home: the folder of everything local (RUNWRIGHT_HOME, `~/.runwright`). store: the database (RUNWRIGHT_STORE): a path or `postgresql://…`.
+        artifacts: where bytes are kept (RUNWRIGHT_ARTIFACTS): a folder, `s3://…`, `gs://…`, `az://…`.
+        concurrency: how many runs execute at a time on this machine (RUNWRIGHT_CONCURRENCY, the number of cores).
+
+    Raises:
+        InvalidError: a value is wrong. StoreError: the store cannot be opened.
+    """
+    global _project
+    if on not in (None, "local"):
+        raise InvalidError(f"there is no place to run called {on!r}", field="on", value=on, cure='use "local"')
+    configure(home=home, store=store, artifacts=artifacts, concurrency=concurrency)
+    if project is not None:
+        engine().project(project, True).wait()
+        _project = project
+
+
+def default_project() -> str:
+    """The project of functions that name none: of `use`, RUNWRIGHT_PROJECT, or "default"."""
+    return _project or os.environ.get("RUNWRIGHT_PROJECT") or "default"
+
+
+def attach(key: str) -> Run:
+    """The run of a key, an id or the beginning of one, from any process on this machine or with the same store.
+
+    Raises:
+        InvalidError: it is no key. NotFoundError: there is no such run.
+    """
+    from .run import Run
+
+    return Run(engine().run(key).wait())
+
+
+def runs(
+    function: str | None = None,
+    state: str | None = None,
+    *,
+    project: str | None = None,
+    limit: int | None = 100,
+    before: str | None = None,
+    map: str | None = None,
+    open: bool = False,
+) -> RunList:
+    """Runs, the newest first.
+
+    Args:
+        function: of that name. state: in that state, e.g. "ERROR". project: of that project; "*" of all. map: of that fan-out.
+        limit: how many at most (None: all). before: older than the run of that id, for the next page. open: only those that have not ended.
+
+    Raises:
+        InvalidError: no such state. NotFoundError: no such project or function.
+    """
+    from .run import Run, RunList
+
+    where = None if project == "*" else project or default_project()
+    found = engine().runs(project=where, function=function, state=state, map=map, open=open, before=before, limit=limit).wait()
+    return RunList(Run(record) for record in found)
+
+
+def get_entity(key: str) -> Entity:
+    """The artifact, dataitem or model of a key; without an id in it, the newest version.
+
+    Raises:
+        InvalidError: it is no key. NotFoundError: it names nothing.
+    """
+    from .entities import by_key
+
+    return by_key(key)
+
+
+def diff(left: Run | str, right: Run | str) -> Differences:
+    """What tells two runs apart: version, parameters, inputs, results, metrics, provenance, …"""
+    from .differences import Differences
+    from .run import Run
+
+    a, b = (run.id if isinstance(run, Run) else run for run in (left, right))
+    return Differences(a, b, engine().compare(a, b).wait())
+
+
+def sync() -> Record:
+    """Bring the store up to date with what really runs; finds the runs that the store has lost. Gives `{"found", "updated"}`."""
+    done: Record = engine().sync().wait()
+    return done
+
+
+def gc(older_than: float = 7 * 24 * 3600, *, dry_run: bool = False) -> Record:
+    """Remove the folders of runs that ended `older_than` seconds ago (records, logs and outputs stay) and what killed clients left.
+
+    Gives `{"runs": [keys], "paths": [paths]}`; with `dry_run` of what would be removed.
+    """
+    done: Record = engine().gc(older_than, dry_run).wait()
+    return done
+
+
+def import_yaml(path: str | os.PathLike[str]) -> Any:
+    """Import what `.export()` wrote: a project, function, run, artifact, dataitem or model. Gives its object.
+
+    Raises:
+        InvalidError: the file is no export.
+    """
+    from .exports import import_file
+
+    return import_file(path)

@@ -1,0 +1,68 @@
+//! A verb that was called and is still to be carried out: `.wait()` does it now, `await` does it in an event loop. So every verb is written once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3_async_runtimes::generic::future_into_py;
+use serde::Serialize;
+
+use super::{errors, threads};
+use crate::error::Result;
+
+type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+type Work = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+
+/// The verb.
+#[pyclass(module = "runwright._core")]
+pub struct Pending(Mutex<Option<Work>>);
+
+impl Pending {
+    /// Of a future whose output crosses as plain data.
+    pub fn new<T: Serialize + Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Self {
+        let work = async move {
+            let output = work.await?;
+            let answer: Answer = Box::new(move |py| Ok(pythonize::pythonize(py, &output)?.unbind()));
+            Ok(answer)
+        };
+        Self(Mutex::new(Some(Box::pin(work))))
+    }
+
+    /// Of a future whose output is bytes.
+    pub fn bytes(work: impl Future<Output = Result<Vec<u8>>> + Send + 'static) -> Self {
+        let work = async move {
+            let output = work.await?;
+            let answer: Answer = Box::new(move |py| Ok(pyo3::types::PyBytes::new(py, &output).into_any().unbind()));
+            Ok(answer)
+        };
+        Self(Mutex::new(Some(Box::pin(work))))
+    }
+
+    fn take(&self) -> PyResult<Work> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| PyRuntimeError::new_err("this call was carried out already; call the verb again"))
+    }
+}
+
+#[pymethods]
+impl Pending {
+    /// Carries it out and gives its result. Other threads run meanwhile; Ctrl-C is heard.
+    fn wait(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let work = self.take()?;
+        threads::wait(py, work)?.map_err(|error| errors::raise(py, &error)).and_then(|answer| answer(py))
+    }
+
+    /// Carries it out in the running event loop.
+    fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        threads::runtime()?;
+        let work = self.take()?;
+        let future = future_into_py::<threads::Tokio, _, _>(py, async move {
+            match work.await {
+                Ok(answer) => Python::attach(|py| answer(py)),
+                Err(error) => Err(Python::attach(|py| errors::raise(py, &error))),
+            }
+        })?;
+        future.call_method0("__await__")
+    }
+}
