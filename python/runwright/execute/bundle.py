@@ -1,0 +1,66 @@
+"""The runner as files, for a folder on this machine or for a pod."""
+
+_MAIN = '''"""The runner's entry; see execute/__main__.py."""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    _package = type(sys)("_runwright")
+    _package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
+    sys.modules["_runwright"] = _package
+    from _runwright.execute.__main__ import main
+
+    sys.exit(main(sys.argv[1:], os.path.abspath(__file__)))
+'''
+
+
+def bundle_files() -> "dict[str, str]":
+    """Every file of the runner: path below the folder that holds `_runwright` → text. Raises OSError where the installation is damaged."""
+    import os
+
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    files = {"_runwright/__main__.py": _MAIN, "_runwright/__init__.py": ""}
+    for package in ("execute", "materialize"):
+        folder = os.path.join(root, package)
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if name.endswith(".py"):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    files[f"_runwright/{package}/{name}"] = file.read()
+    return files
+
+
+def digest(files: "dict[str, str]") -> str:
+    """What names a bundle: the SHA-256 of its paths and texts, in hexadecimal."""
+    import hashlib
+
+    total = hashlib.sha256()
+    for path, text in sorted(files.items()):
+        data = text.encode("utf-8")
+        total.update(f"{path}\0{len(data)}\0".encode() + data)
+    return total.hexdigest()
+
+
+def write(home: str) -> str:
+    """Lay the runner out below `home`, once for each content. Returns the path of the file to start. Raises OSError."""
+    import os
+
+    files = bundle_files()
+    folder = os.path.join(home, "runner", digest(files))
+    if not os.path.isdir(folder):
+        draft = f"{folder}.{os.getpid()}.partial"
+        for path, text in files.items():
+            target = os.path.join(draft, path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "w", encoding="utf-8") as file:
+                file.write(text)
+        try:
+            os.rename(draft, folder)
+        except OSError:
+            # Another process was faster; its files are the same.
+            import shutil
+
+            shutil.rmtree(draft, ignore_errors=True)
+            if not os.path.isdir(folder):
+                raise
+    return os.path.join(folder, "_runwright", "__main__.py")

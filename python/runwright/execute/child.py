@@ -1,0 +1,214 @@
+"""What the forked child does: its environment, then the user's function (or a program that takes its place)."""
+
+import os
+import sys
+
+from . import clock, quickjson
+
+
+class Job:
+    """One attempt, seen from the child."""
+
+    def __init__(self, home: str, folder: str, frozen: dict, secrets: dict, venv, attempt: int) -> None:  # type: ignore[no-untyped-def, type-arg]
+        self.home = home
+        self.folder = folder
+        self.frozen = frozen
+        self.secrets = secrets
+        self.venv = venv
+        self.attempt = attempt
+        self._report = -1
+        self._pid = 0
+        self._lock = None
+
+    def run(self, report: int) -> int:
+        """The body of the child. Returns the exit code."""
+        self._report = report
+        self._pid = os.getpid()
+        self._environment()
+        command = self.frozen["task"].get("command")
+        return self._command(command) if command else self._call()
+
+    def send(self, message: dict) -> None:  # type: ignore[type-arg]
+        """Report to the supervisor."""
+        data = quickjson.encode(message) + b"\n"
+        lock = self._lock
+        # A pipe takes small messages whole; larger ones of several threads would mix. A lock that a fork left held must not block for ever.
+        held = lock is not None and len(data) > 4096 and lock.acquire(timeout=5.0)
+        try:
+            while data:
+                data = data[os.write(self._report, data) :]
+        finally:
+            if held:
+                lock.release()  # type: ignore[union-attr]
+
+    def _environment(self) -> None:
+        frozen = self.frozen
+        environment = os.environ
+        for name in ("RUNWRIGHT_ECHO", "RUNWRIGHT_SLOT_FD"):
+            environment.pop(name, None)
+        # Programs that the user's code starts print as it happens, too.
+        environment.setdefault("PYTHONUNBUFFERED", "1")
+        environment.update({name: str(value) for name, value in (frozen.get("envs") or {}).items()})
+        environment.update(self.secrets)
+        environment["RUNWRIGHT_RUN"] = str(frozen.get("key") or "")
+        environment["RUNWRIGHT_PROJECT"] = str(frozen.get("project") or "")
+        if self.venv:
+            environment["VIRTUAL_ENV"] = self.venv
+            environment["PATH"] = f"{self.venv}/bin{os.pathsep}{environment.get('PATH', os.defpath)}"
+            environment.pop("PYTHONHOME", None)
+        folder = frozen.get("cwd")
+        if folder:
+            try:
+                os.chdir(folder)
+            except OSError as error:
+                os.write(2, f"runwright: the working folder cannot be entered ({error}); staying in {os.getcwd()}\n".encode())
+
+    def _command(self, command: "list[str]") -> int:
+        try:
+            import _signal
+
+            # Python ignores it; a program of another kind expects to die of a closed pipe.
+            _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+            os.execvp(command[0], command)
+        except OSError as error:
+            found = not isinstance(error, FileNotFoundError)
+            message = f"{command[0]!r} cannot be started: {error.strerror}"
+            cure = "make it executable" if found else "install it, or correct its name or PATH"
+            code = 126 if found else 127
+            self._end({"state": "ERROR", "error": {"cause": "ExitCode", "message": message, "cure": cure, "attributes": {}}})
+            return code
+
+    def _call(self) -> int:
+        _streams()
+        _interpreter(self.venv, (self.frozen.get("envs") or {}).get("PYTHONPATH"))
+        # What the runner needed to start is not the user's `__main__`.
+        sys.modules["__main__"] = type(sys)("__main__")
+        sys.argv = [""]
+        import _thread
+
+        from . import logcapture, shim
+
+        self._lock = _thread.allocate_lock()
+        logcapture.capture(lambda level, logger, text: self.send({"type": "log", "level": level, "logger": logger, "m": text}))
+        shim.offer()
+        code = 0
+        try:
+            summary = self._execute()
+        except BaseException as error:
+            from .failure import describe
+
+            code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+            summary = {"state": "ERROR", "error": describe(error)}
+        if os.getpid() != self._pid:
+            return 0  # the user's code forked, and this is the other one coming back
+        summary["distributions"] = _distributions()
+        _flush()
+        self._end(summary)
+        _wind_up()
+        return code
+
+    def _end(self, summary: dict) -> None:  # type: ignore[type-arg]
+        self.send({"type": "summary", **summary})
+
+    def _execute(self) -> dict:  # type: ignore[type-arg]
+        from . import call, context, load
+
+        task = self.frozen["task"]["call"]
+        active = context.Active(self.frozen, self.folder, self.send, self.attempt)
+        context.become(active)
+        begin = clock.monotonic()
+        fn = load.load_handler(task.get("path") or "", task["handler"], task.get("python"))
+        imported = clock.monotonic()
+        self.send({"type": "mark", "name": "import", "seconds": round(imported - begin, 6)})
+        values = dict(self.frozen.get("parameters") or {})
+        given = self.frozen.get("inputs")
+        if given:
+            from .inputs import resolve
+
+            values.update({name: resolve(name, entry, self.folder) for name, entry in given.items()})
+        begin = clock.monotonic()
+        value = None
+        try:
+            value = call.invoke(fn, values, active.supply)
+        except SystemExit as leave:
+            if leave.code not in (None, 0):
+                raise
+        finally:
+            returned = clock.monotonic()
+            self.send({"type": "mark", "name": "call", "seconds": round(returned - begin, 6)})
+        shape, outputs = call.collect(value, call.declared_outputs(fn, task), self.folder)
+        self.send({"type": "mark", "name": "outputs", "seconds": round(clock.monotonic() - returned, 6)})
+        return {"state": "COMPLETED", "error": None, "shape": shape, "outputs": outputs, "names": list(outputs)}
+
+
+def _streams() -> None:
+    """Text streams that pass on every line at once, and a last word of a crash."""
+    import faulthandler
+
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open for as long as the process lives
+    sys.stdout = sys.__stdout__ = open(1, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    faulthandler.enable(2)
+
+
+def _interpreter(venv, search_path) -> None:  # type: ignore[no-untyped-def]
+    """What a plain start of Python would have set up and `-I -S` left out: site-packages, of this interpreter or of `venv` only."""
+    if venv:
+        # `site` finds the virtual environment by the interpreter's place.
+        sys.executable = f"{venv}/bin/python"
+        sys.prefix = sys.exec_prefix = venv
+    import site
+
+    if not venv and os.geteuid() == os.getuid() and not os.environ.get("PYTHONNOUSERSITE"):
+        site.ENABLE_USER_SITE = True
+    site.main()
+    if search_path is None and not venv:
+        search_path = os.environ.get("PYTHONPATH")
+    if search_path:
+        sys.path[:0] = [entry for entry in search_path.split(os.pathsep) if entry and entry not in sys.path]
+
+
+def _distributions():  # type: ignore[no-untyped-def]
+    """The SHA-256 of the sorted `name==version` lines of what is installed, told by the names of its folders; None where nothing is."""
+    found = set()
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".dist-info"):
+                project, _, version = name[: -len(".dist-info")].partition("-")
+                found.add(f"{project.lower().replace('_', '-').replace('.', '-')}=={version}")
+    if not found:
+        return None
+    try:
+        from _sha2 import sha256  # `hashlib` loads OpenSSL, which takes milliseconds
+    except ImportError:
+        try:
+            from _sha256 import sha256  # type: ignore[import-not-found, no-redef]
+        except ImportError:
+            from hashlib import sha256
+    return sha256("\n".join(sorted(found)).encode("utf-8", "replace")).hexdigest()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            continue  # closed or replaced by the user's code
+
+
+def _wind_up() -> None:
+    """The end of a Python process as users know it: threads are waited for, `atexit` functions called; then no time is spent on taking down."""
+    try:
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading._shutdown()  # type: ignore[attr-defined]
+        import atexit
+
+        atexit._run_exitfuncs()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    _flush()

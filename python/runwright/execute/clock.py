@@ -1,0 +1,23 @@
+"""Wall-clock times that never go backwards within one process and what it forks, whatever is done to the machine's clock."""
+
+import time as _time
+
+_last = 0.0
+
+monotonic = _time.monotonic
+
+
+def not_before(moment: float) -> None:
+    """Let no later time be earlier than `moment` (seconds since the epoch)."""
+    global _last
+    _last = max(_last, moment)
+
+
+def now() -> float:
+    """Seconds since the epoch, never less than what was said before."""
+    global _last
+    moment = _time.time()
+    if moment < _last:
+        return _last
+    _last = moment
+    return moment

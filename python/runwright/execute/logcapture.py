@@ -1,0 +1,59 @@
+"""Records of the `logging` module, sent whole so that level and logger survive; only where the user configured nothing."""
+
+import sys
+
+
+def capture(send) -> None:  # type: ignore[no-untyped-def]
+    """Once `logging` is imported, give it a handler of last resort that sends records, and the root logger the level INFO.
+
+    `logging` itself is not imported for this: that would cost every run several milliseconds.
+
+    Args:
+        send: called with (level name, logger name, text).
+    """
+    if "logging" in sys.modules:
+        _install(sys.modules["logging"], send)
+    else:
+        sys.meta_path.insert(0, _Finder(send))  # type: ignore[arg-type]
+
+
+class _Finder:
+    """Steps aside after it has seen `logging` being imported."""
+
+    def __init__(self, send) -> None:  # type: ignore[no-untyped-def]
+        self._send = send
+
+    def find_spec(self, name, path=None, _target=None):  # type: ignore[no-untyped-def]
+        if name != "logging":
+            return None
+        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        from importlib.util import find_spec
+
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute, send = spec.loader.exec_module, self._send
+
+            def exec_module(module) -> None:  # type: ignore[no-untyped-def]
+                execute(module)
+                _install(module, send)
+
+            try:
+                spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+            except AttributeError:
+                pass  # a frozen module's loader: records then go to stderr, as they do elsewhere
+        return spec
+
+
+def _install(logging, send) -> None:  # type: ignore[no-untyped-def]
+    class Sender(logging.Handler):  # type: ignore[misc, name-defined]
+        """Sends records to the supervisor."""
+
+        def emit(self, record) -> None:  # type: ignore[no-untyped-def]
+            try:
+                send(record.levelname, record.name, self.format(record))
+            except Exception:
+                self.handleError(record)
+
+    logging.lastResort = Sender(logging.NOTSET)
+    if not logging.root.handlers and logging.root.level == logging.WARNING:
+        logging.root.setLevel(logging.INFO)

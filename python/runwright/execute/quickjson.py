@@ -1,0 +1,102 @@
+"""JSON by the interpreter's own C scanner and encoder, without the `json` package.
+
+`import json` costs about 3 ms because it pulls in `re`; a run would pay that before the user's function is called. The C parts are the very
+same that `json` uses; where an interpreter lacks them, `json` itself does the work.
+"""
+
+import math
+
+try:
+    from _json import encode_basestring, make_encoder, make_scanner
+except ImportError:  # another implementation than CPython
+    make_scanner = None
+
+
+class _Settings:
+    """What the C scanner asks of its decoder."""
+
+    strict = False
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.__getitem__
+    memo: "dict[str, str]" = {}  # noqa: RUF012 - the scanner's own cache of keys
+
+
+def _refuse(value):  # type: ignore[no-untyped-def]
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+if make_scanner is None:
+    import json
+
+    quote = json.encoder.encode_basestring
+
+    def loads(text):  # type: ignore[no-untyped-def]
+        """The value that a JSON text says. Raises ValueError."""
+        return json.loads(text, strict=False)
+
+    def dumps(value):  # type: ignore[no-untyped-def]
+        """A value as one line of JSON. Raises TypeError, ValueError (NaN) or RecursionError (circular)."""
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False)
+
+else:
+    quote = encode_basestring
+    _scan = make_scanner(_Settings)
+    _encode = make_encoder(None, _refuse, encode_basestring, None, ":", ",", False, False, False)
+
+    def loads(text):  # type: ignore[no-untyped-def]
+        """The value that a JSON text (str or UTF-8 bytes) says. Raises ValueError."""
+        if not isinstance(text, str):
+            text = text.decode("utf-8")
+        text = text.strip(" \t\r\n")
+        try:
+            value, end = _scan(text, 0)
+        except StopIteration as stop:
+            raise ValueError(f"not JSON at character {stop.value}") from None
+        if end != len(text):
+            raise ValueError(f"more text after the JSON value at character {end}")
+        return value
+
+    def dumps(value):  # type: ignore[no-untyped-def]
+        """A value as one line of JSON. Raises TypeError, ValueError (NaN) or RecursionError (circular)."""
+        return "".join(_encode(value, 0))
+
+
+def encode(value):  # type: ignore[no-untyped-def]
+    """A value as one line of UTF-8 JSON, whatever it holds: what JSON has no form for becomes text. Never raises for the value's sake."""
+    try:
+        text = dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        text = dumps(plain(value))
+    # A lone surrogate has no UTF-8 form, and readers written in Rust refuse its escape.
+    return text.encode("utf-8", "replace")
+
+
+def plain(value, depth=0):  # type: ignore[no-untyped-def]
+    """The nearest value that JSON can say. Numbers that it cannot say become "NaN", "Infinity", "-Infinity"; other objects their repr."""
+    if value is None or isinstance(value, (bool, str, int)):
+        return value
+    if isinstance(value, float):
+        if value != value:
+            return "NaN"
+        if value in (math.inf, -math.inf):
+            return "Infinity" if value > 0 else "-Infinity"
+        return float(value)
+    if depth > 50:
+        return "…"
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): plain(entry, depth + 1) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry, depth + 1) for entry in value]
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def read(path):  # type: ignore[no-untyped-def]
+    """The value in a JSON file. Raises OSError or ValueError."""
+    with open(path, "rb") as file:
+        return loads(file.read())
