@@ -129,7 +129,8 @@ class Collector:
             self.names, self.pieces = before
 
     def _value(self, name: str, value: Any, env: Env, is_cell: bool) -> None:
-        binder = None if is_cell else next(reversed(self.scope.binders(name)), None)
+        binders = [] if is_cell else self.scope.binders(name) or self.scope.binders("*")
+        binder = binders[-1] if binders else None
         inner = plain_function(value)
         if isinstance(inner, ModuleType):
             self.imports.module(name, inner)

@@ -9,7 +9,6 @@ from typing import Any
 from ..exceptions import CaptureError
 from .collect import Collector
 from .decorators import decorated, plain_function, unwrapped
-from .modules import Modules
 from .pieces import in_order, write
 from .places import is_installed
 from .plain import NoSourceError
@@ -72,8 +71,10 @@ def _readable(fn: Any) -> dict[str, Any]:
         assert isinstance(raw, FunctionType)
         binders = scope.binders(name)
         collector.definitions.function(name, fn, raw, binders[-1] if binders else None)
+    text = text_of(collector)
+    collector.imports.local.follow(text, "functions.py", "functions")
     module = next(one for one in _NAMES if f"{one}.py" not in tree and f"{one}/__init__.py" not in tree)
-    tree.add(f"{module}.py", text_of(collector).encode("utf-8"))
+    tree.add(f"{module}.py", text.encode("utf-8"))
     return tree.source("function", f"{module}:{name}")
 
 
@@ -84,7 +85,7 @@ def text_of(collector: Collector) -> str:
     ways: dict[str, str] = {}
     marks = {one for piece in collector.pieces.values() for one in piece.eager if "\0" in one}
     for needed in sorted(one.strip("\0").removeprefix("module:") for one in marks):
-        known = next((key for key, value in sorted(collector.names.items()) if value is sys.modules.get(needed)), None)
+        known = _known_as(collector, needed)
         if known is None:
             known = needed if needed not in collector.names else f"_{needed}"
             line = f"import {needed}\n" if known == needed else f"import {needed} as {known}\n"
@@ -92,7 +93,21 @@ def text_of(collector: Collector) -> str:
         ways[needed] = known
     for piece in collector.pieces.values():
         piece.eager = {ways.get(one.strip("\0").removeprefix("module:"), one) if "\0" in one else one for one in piece.eager}
+        piece.text = collector.imports.without_relative(piece.text)
     return write(in_order(collector.pieces.values()), ways.__getitem__, postponed=collector.postponed)
+
+
+def _known_as(collector: Collector, module: str) -> str | None:
+    """The name by which the source has a module (`np`), which reads better than one made up."""
+    found = sys.modules.get(module)
+    for key, value in sorted(collector.names.items()):
+        if value is found:
+            return key
+    for key, value in sorted(collector.scope.names.items()):
+        if value is found and key not in collector.names and collector.scope.binders(key):
+            collector.name(key, {})
+            return key
+    return None
 
 
 def _own_name(raw: FunctionType, scope: Scope) -> str:
@@ -132,10 +147,3 @@ def _reference(fn: Any) -> dict[str, Any]:
     else:
         tree.add("functions.py", f"from {fn.__module__} import {fn.__name__}\n".encode())
     return tree.source("function", f"functions:{fn.__name__}")
-
-
-def local_modules_of(tree: Tree, names: list[str]) -> None:
-    """Put those of the modules that are local into a tree."""
-    modules = Modules(tree)
-    for name in names:
-        modules.add(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from .tree import Tree
 if TYPE_CHECKING:
     from .collect import Collector
     from .scope import Binder
+
+_RELATIVE = re.compile(r"^from\s*(?:\.\s*)+(?:(?!import\b)[\w.]+)?\s*")
 
 
 class Imports:
@@ -38,13 +41,17 @@ class Imports:
             return
         if sys.modules.get(full) is not module or full == "__main__":
             raise self._to._live(name, module)
-        self.local.add(full)
         text = f"import {full}\n" if name == full else f"import {full} as {name}\n"
         self._to.pieces[("module", name)] = Piece(FIRST, text, "import", {name})
 
     def from_statement(self, name: str, value: Any, binder: Binder) -> bool:
         """A name that an import statement bound, if it still stands for what was imported."""
-        if not isinstance(binder.leaf, (ast.Import, ast.ImportFrom)) or not self._imports(binder.leaf, name, value):
+        if not isinstance(binder.leaf, (ast.Import, ast.ImportFrom)):
+            return False
+        if binder.leaf.names[0].name == "*":  # any of those may have brought it
+            stars = self._to.scope.binders("*")
+            binder = next((one for one in reversed(stars) if self._imports(one.leaf, name, value)), binder)
+        if not self._imports(binder.leaf, name, value):
             return False
         self._statement(binder, name)
         return True
@@ -80,7 +87,6 @@ class Imports:
         text = binder.text.segment(leaf) if as_written else self._write(leaf, chosen)
         position = (binder.text.order, leaf.lineno, leaf.col_offset)
         self._to.pieces[key] = Piece(position, text, "import", set(used))
-        self.follow(leaf if not starred else ast.ImportFrom(leaf.module, chosen, leaf.level), used)  # type: ignore[union-attr]
 
     def _write(self, leaf: ast.Import | ast.ImportFrom, chosen: list[ast.alias]) -> str:
         names = ", ".join(f"{one.name} as {one.asname}" if one.asname else one.name for one in chosen)
@@ -88,18 +94,17 @@ class Imports:
             return f"import {names}\n"
         return f"from {absolute(leaf, self._package)} import {names}\n"
 
-    def follow(self, node: ast.AST, used: set[str] | None = None) -> None:
-        """Put the local modules that a statement imports into the tree."""
-        for one in ast.walk(node):
-            if isinstance(one, ast.Import):
-                names = [alias.name for alias in one.names if used is None or _bound(one, alias) in used]
-            elif isinstance(one, ast.ImportFrom):
-                base = absolute(one, self._package)
-                names = [base, *(f"{base}.{alias.name}" for alias in one.names if used is None or (alias.asname or alias.name) in used)]
-            else:
-                continue
-            for name in names:
-                self.local.add(name)
+    def without_relative(self, text: str) -> str:
+        """A piece whose functions import from beside the module: from the captured one, they have to say where that is."""
+        if "." not in text or "\0" in text:
+            return text
+        lines = text.splitlines(keepends=True)
+        found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.level]
+        for node in sorted(found, key=lambda node: (node.lineno, node.col_offset), reverse=True):
+            raw = lines[node.lineno - 1].encode()
+            before, after = raw[: node.col_offset].decode(), raw[node.col_offset :].decode()
+            lines[node.lineno - 1] = before + _RELATIVE.sub(f"from {absolute(node, self._package)} ", after, count=1)
+        return "".join(lines)
 
     def reference(self, name: str, value: Any) -> bool:
         """What is known by its own name in a module: `sqrt` → `from math import sqrt`."""
@@ -116,7 +121,6 @@ class Imports:
         if module == "builtins":
             self._to.pieces[("builtin", name)] = Piece(FIRST, f"{name} = {qualname}\n", "assign", {name})
             return True
-        self.local.add(module)
         text = f"from {module} import {qualname}\n" if name == qualname else f"from {module} import {qualname} as {name}\n"
         self._to.pieces[("reference", name)] = Piece(FIRST, text, "import", {name})
         return True

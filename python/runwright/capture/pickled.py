@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import operator
-import pickletools
 import sys
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -39,13 +39,13 @@ def capture_pickle(fn: Any, name: str, value: Any) -> dict[str, Any]:
             f"{title} has no source of its own" if what == "it" else f"{title} uses {name!r}, a {kind} that cannot be written as source"
         )
         raise CaptureError(subject, field=name, cure=f"{cures}, or pip install 'runwright[pickle]'") from None
-    module = sys.modules.get(getattr(fn, "__module__", None) or "")
+    module = sys.modules.get(_home(fn))
     by_value = module if module is not None and module.__name__ != "__main__" and is_local(module) else None
     registered = by_value is not None and by_value.__name__ not in cloudpickle.list_registry_pickle_by_value()
     try:
         if registered:
             cloudpickle.register_pickle_by_value(by_value)
-        data = _dump(cloudpickle, fn)
+        data, referred = _dump(cloudpickle, fn)
     except Exception as error:
         culprit = _culprit(cloudpickle, fn)
         reason = (
@@ -59,8 +59,9 @@ def capture_pickle(fn: Any, name: str, value: Any) -> dict[str, Any]:
             cloudpickle.unregister_pickle_by_value(by_value)
     tree = Tree(title, CaptureError)
     modules = Modules(tree)
-    for needed in _modules_in(data):
+    for needed in sorted(referred):
         modules.add(needed)
+    _add_cloudpickle(tree, cloudpickle)
     source = _with_pickle(tree, data)
     source["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
     return source
@@ -76,8 +77,25 @@ def _with_pickle(tree: Tree, data: bytes) -> dict[str, Any]:
     return source
 
 
-def _dump(cloudpickle: ModuleType, fn: Any) -> bytes:
+def _home(fn: Any) -> str:
+    """The module in which what is called is defined."""
+    inner = getattr(fn, "__func__", None) or getattr(fn, "func", None) or fn
+    found = inner if isinstance(inner, (FunctionType, type)) else type(inner)
+    return str(found.__module__)
+
+
+def _add_cloudpickle(tree: Tree, cloudpickle: ModuleType) -> None:
+    """What cloudpickle writes only it can read. It is a few pure files, and the place of the run need not have it."""
+    for file in sorted(Path(str(cloudpickle.__file__)).parent.glob("*.py")):
+        path = f"cloudpickle/{file.name}"
+        if path not in tree:
+            tree.add(path, file.read_bytes())
+
+
+def _dump(cloudpickle: ModuleType, fn: Any) -> tuple[bytes, set[str]]:
+    """The pickle, and the modules that it refers to by name."""
     base: Any = cloudpickle.Pickler
+    referred: set[str] = set()
 
     class Pickler(base):  # type: ignore[misc]
         """Puts plain functions in the place of Runwright's Function objects, which hold a client."""
@@ -86,18 +104,16 @@ def _dump(cloudpickle: ModuleType, fn: Any) -> bytes:
             if getattr(obj, "__runwright_function__", False) is True:
                 inner = getattr(obj, "fn", None) or obj.__wrapped__
                 return operator.itemgetter(0), ((inner,),)
-            return super().reducer_override(obj)
+            reduced = super().reducer_override(obj)
+            if isinstance(obj, ModuleType):
+                referred.add(obj.__name__)
+            elif reduced is NotImplemented and isinstance(obj, (type, FunctionType)):
+                referred.add(obj.__module__)
+            return reduced
 
     out = io.BytesIO()
-    # Protocol 4 keeps the text of names in opcodes that `_modules_in` reads, and every supported Python knows it.
-    Pickler(out, protocol=4).dump(fn)
-    return out.getvalue()
-
-
-def _modules_in(data: bytes) -> list[str]:
-    """All strings of a pickle that name a module which is imported here."""
-    found = {str(argument).partition(" ")[0] for _, argument, _ in pickletools.genops(data) if isinstance(argument, str)}
-    return sorted(name for name in found if name in sys.modules and name != "__main__")
+    Pickler(out, protocol=4).dump(fn)  # every supported Python knows this one
+    return out.getvalue(), referred - {"__main__"}
 
 
 def _culprit(cloudpickle: ModuleType, fn: Any) -> tuple[str, Any] | None:

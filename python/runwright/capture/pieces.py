@@ -64,8 +64,9 @@ def in_order(pieces: Iterable[Piece]) -> list[Piece]:
                 continue
             found[id(one)] = one
             queue += [owner[name] for name in sorted(one.eager | one.lazy) if name in owner]
-        # Within one text, the order of the source has worked already.
-        return [one for one in todo if id(one) in found and one.position[0] != piece.position[0]]
+        # Within one text the order of the source has worked already, but for a name that was bound again further down.
+        far = [one for one in todo if id(one) in found]
+        return [one for one in far if one.position[0] != piece.position[0] or one.binds & piece.eager]
 
     for piece in todo:
         visit(piece)

@@ -119,15 +119,12 @@ class Values:
         if key in self._to.pieces:
             return True
         text = binder.text.segment(binder.top)
-        if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(binder.top)):
-            return False
         names = {name for name, _ in bindings([binder.top])}
         piece = Piece(key, text, "assign", names)
         self._to.pieces[key] = piece
         for name in sorted(names):
             if name in self._to.scope.names:
                 self._to.names.setdefault(name, self._to.scope.names[name])
-        self._to.imports.follow(binder.top)
         piece.eager, piece.lazy = self._to.require(text, {})
         return True
 
