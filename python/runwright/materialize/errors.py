@@ -40,6 +40,13 @@ class Unsuitable(Exception):
         self.extra = extra or {}
 
 
+def passes(error: BaseException) -> bool:
+    """Whether `error` goes to the caller as it is: no memory, an interrupt, an exit; not a panic of a Rust library, derived like these."""
+    if isinstance(error, Exception):
+        return isinstance(error, MemoryError)
+    return type(error).__name__ != "PanicException"
+
+
 def first_line(error: BaseException) -> str:
     """The error in one line, with its class where the text alone says little."""
     text = str(error).strip().splitlines()

@@ -38,7 +38,7 @@ def difference(left: Any, right: Any) -> str | None:
 
 
 def _without_objects(frame: Any) -> Any:
-    """The frame with True in all columns of objects: pandas takes None for NaN there, 1 for True, a list for an array, [NaN] for another."""
+    """The frame with True in all columns of objects: pandas takes None for NaN there, 1 for True, a list for an array."""
     shown = frame.copy(deep=False)
     for position, dtype in enumerate(frame.dtypes):
         if str(dtype) == "object":

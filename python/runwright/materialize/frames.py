@@ -9,7 +9,7 @@ import json
 
 from . import arrow
 from .base import is_a, need
-from .errors import MaterializeFailed
+from .errors import MaterializeFailed, first_line, passes
 from .reading import file_format, locate, read
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
@@ -39,13 +39,14 @@ def as_df(descriptor: dict[str, Any], base: str, engine: str = "pandas") -> Any:
         if form in ("pickle", "pkl") and descriptor.get("kind") == "table":
             return convert(read(descriptor, base), engine)
         return load(path, form, engine, str(descriptor.get("of") or ""))
-    except OSError:
-        raise
     except MaterializeFailed as error:
         raise MaterializeFailed(error.message if str(label) in error.message else f"{label}: {error.message}", error.cure) from error
-    except Exception as error:
+    except BaseException as error:
+        # pyarrow calls damage an OSError too, but one without a number.
+        if passes(error) or (isinstance(error, OSError) and error.errno is not None):
+            raise
         raise MaterializeFailed(
-            f"{label}: cannot be read as a {form} table by {engine} ({error})", "check that the file is whole"
+            f"{label}: cannot be read as a {form} table by {engine} ({first_line(error)})", "check that the file is whole"
         ) from error
 
 

@@ -16,7 +16,7 @@ import sys
 import types
 
 from .base import Materializer, type_name
-from .errors import MaterializeFailed, disk_error, first_line
+from .errors import MaterializeFailed, disk_error, first_line, passes
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
 if TYPE_CHECKING:
@@ -77,14 +77,14 @@ def dump(value: Any, path: str) -> dict[str, Any]:
     return {"by": "cloudpickle"}
 
 
-def _try(dump: Callable[..., Any], value: Any, path: str) -> Exception | None:
+def _try(dump: Callable[..., Any], value: Any, path: str) -> BaseException | None:
     """Why `dump` cannot, or None where it could; what the disk says is raised."""
     try:
         with open(path, "wb") as file:
             dump(value, file, _PROTOCOL)
-    except MemoryError:
-        raise
-    except Exception as error:
+    except BaseException as error:
+        if passes(error):
+            raise
         disk = disk_error(error)
         if disk is not None:
             raise disk from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from . import registry, values
-from .errors import MaterializeFailed, first_line
+from .errors import MaterializeFailed, first_line, passes
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ def read(descriptor: dict[str, Any], base: str) -> Any:
             return values.decode(plain) if descriptor.get("format") == "tagged" else plain
         path = locate(descriptor, base)
         return _read(descriptor, path)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:
+    except BaseException as error:
+        # pyarrow calls damage an OSError too, but one without a number.
+        if passes(error) or (isinstance(error, OSError) and error.errno is not None):
+            raise
         label = descriptor.get("path") or "value"
         if type(error).__name__ == "MaterializeFailed":
             message, cure = getattr(error, "message", str(error)), getattr(error, "cure", None)

@@ -9,7 +9,7 @@ import os
 
 from . import registry, values
 from .base import type_name
-from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
+from .errors import MaterializeFailed, Unsuitable, disk_error, first_line, passes
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def write(value: Any, base: str, relative: str, *, name: str = "result") -> dict
     """
     try:
         return _write(value, os.fspath(base), relative)
-    except MemoryError:
-        raise
-    except Exception as error:
+    except BaseException as error:
+        if passes(error):
+            raise
         if isinstance(error, OSError) and error.errno is not None:
             raise
         message, cure = _explain(error)

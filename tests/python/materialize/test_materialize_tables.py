@@ -14,6 +14,8 @@ pd = pytest.importorskip("pandas")
 
 from polars.testing import assert_frame_equal, assert_series_equal  # noqa: E402
 
+OLD = tuple(map(int, pl.__version__.split(".")[:2])) < (1, 20)
+
 POLARS = {
     "plain": pl.DataFrame({"i": [1, None], "f": [0.5, float("nan")], "s": ["ä", None], "b": [True, None]}),
     "empty": pl.DataFrame(),
@@ -45,10 +47,12 @@ POLARS = {
 def test_polars_frames(roundtrip, name):
     frame = POLARS[name]
     descriptor, back = roundtrip(frame)
+    # Older versions lose an Enum and an empty frame: pickled, then.
+    form = "pickle" if name in ("enum", "empty") and OLD else "parquet"
     assert (descriptor["type"], descriptor["kind"], descriptor["format"], descriptor["of"]) == (
         "dataitem",
         "table",
-        "parquet",
+        form,
         "polars.DataFrame",
     )
     assert back.schema == frame.schema
@@ -191,6 +195,14 @@ def test_what_is_no_table(tmp_path, monkeypatch):
         materialize.as_df(descriptor, str(tmp_path))
     with pytest.raises(materialize.MaterializeFailed, match="no engine 'spark'"):
         materialize.as_df(descriptor, str(tmp_path), "spark")
+    whole = (tmp_path / materialize.write(pa.table({"a": [1, 2]}), str(tmp_path), "t")["path"]).read_bytes()
+    for damaged in (b"PAR1 not really", whole[:-60] + b"\x00" * 50 + whole[-10:], whole[: len(whole) // 2]):
+        (tmp_path / "a.parquet").write_bytes(damaged)
+        for engine in ("pandas", "polars", "pyarrow"):
+            with pytest.raises(materialize.MaterializeFailed, match=r"a\.parquet"):
+                materialize.as_df({"path": "a.parquet"}, str(tmp_path), engine)
+        with pytest.raises(materialize.MaterializeFailed, match=r"a\.parquet: cannot be read as parquet"):
+            materialize.read({"path": "a.parquet"}, str(tmp_path))
     (tmp_path / "a.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(materialize.MaterializeFailed, match=r"a\.parquet"):
         materialize.as_df({"path": "a.parquet"}, str(tmp_path))
