@@ -10,13 +10,13 @@ monotonic = _time.monotonic
 def not_before(moment: float) -> None:
     """Let no later time be earlier than `moment` (seconds since the epoch)."""
     global _last
-    _last = max(_last, moment)
+    _last = max(_last, round(moment + 5e-7, 6))
 
 
 def now() -> float:
     """Seconds since the epoch, never less than what was said before."""
     global _last
-    moment = _time.time()
+    moment = round(_time.time(), 6)
     if moment < _last:
         return _last
     _last = moment

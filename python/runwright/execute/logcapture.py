@@ -54,6 +54,16 @@ def _install(logging, send) -> None:  # type: ignore[no-untyped-def]
             except Exception:
                 self.handleError(record)
 
+    configure = logging.basicConfig
+
+    def basic_config(**settings) -> None:  # type: ignore[no-untyped-def]
+        """As in the standard library; where only a level is set (`logging.info` itself calls it with nothing), records stay records."""
+        if logging.root.handlers or set(settings) - {"level"}:
+            configure(**settings)
+        elif settings.get("level") is not None:
+            logging.root.setLevel(settings["level"])
+
+    logging.basicConfig = basic_config
     logging.lastResort = Sender(logging.NOTSET)
     if not logging.root.handlers and logging.root.level == logging.WARNING:
         logging.root.setLevel(logging.INFO)

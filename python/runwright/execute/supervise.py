@@ -64,7 +64,7 @@ class _Run:
     def event(self, event: dict) -> None:  # type: ignore[type-arg]
         """Append an event; the time is ours, so that times never go backwards."""
         kind = event.pop("type")
-        self.events.append(quickjson.encode({"type": kind, "time": round(clock.now(), 6), **self.redactor.value(event)}) + b"\n")
+        self.events.append(quickjson.encode({"type": kind, "time": clock.now(), **self.redactor.value(event)}) + b"\n")
 
     def carry_out(self) -> dict:  # type: ignore[type-arg]
         """Everything between the claim and the end; returns the end."""
