@@ -8,6 +8,13 @@ import os
 import sys
 
 _READY = ".runwright"
+# Whether there is a pip that can install for another interpreter.
+_KNOWS_OTHERS = """
+import sys
+try: import pip
+except ImportError: sys.exit(1)
+sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (22, 3))
+"""
 
 
 def find(home: str, requirements: "list[str]"):  # type: ignore[no-untyped-def]
@@ -92,9 +99,14 @@ def _build(draft: str, requirements: "list[str]") -> int:
         make_venv = [uv, "venv", "--quiet", "--no-config", "--python", sys.executable, draft]
         install = [uv, "pip", "install", "--color", "never", "--no-progress", "--python", python, "-r", listed, *pipconfig.for_uv()]
     else:
-        make_venv = [sys.executable, "-I", "-m", "venv", draft]
         options = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
-        install = [python, "-m", "pip", "install", *options, "-r", listed]
+        if _run([sys.executable, "-I", "-c", _KNOWS_OTHERS]) == 0:
+            # This Python's own pip does it; a pip for each environment would take seconds.
+            make_venv = [sys.executable, "-I", "-m", "venv", "--without-pip", draft]
+            install = [sys.executable, "-I", "-m", "pip", "--python", python, "install", *options, "-r", listed]
+        else:
+            make_venv = [sys.executable, "-I", "-m", "venv", draft]
+            install = [python, "-m", "pip", "install", *options, "-r", listed]
     code = _run(make_venv)
     if code != 0:
         say("no virtual environment could be made" + ("" if uv else ": install this Python's venv and ensurepip parts, or put uv on PATH"))
