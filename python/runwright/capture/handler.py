@@ -22,7 +22,7 @@ def parse_handler(handler: str) -> tuple[str | None, str]:
     module, colon, function = handler.rpartition(":")
     if "/" in handler or "\\" in handler or ".." in handler or module.endswith(".py"):
         guess = module.replace("\\", "/").removesuffix(".py").strip("./").replace("/", ".")
-        cure = f"write it as a module: '{guess}:{function}'" if guess and function.isidentifier() and ".." not in guess else _FORM
+        cure = f"write it as a module: '{guess}:{function}'" if guess and function.isidentifier() and ".." not in handler else _FORM
         raise InvalidError(f"handler: {handler!r} is a path", field="handler", value=handler, cure=cure)
     if not colon and "." in function:
         head, _, tail = function.rpartition(".")

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from email.message import Message
 from typing import IO, Any
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from ..exceptions import InvalidError, SourceError
 
@@ -20,19 +20,18 @@ DELAYS = (0.3, 1.0)
 
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 _SECRET_QUERY = re.compile(r"(?i)token|secret|passw|sig|auth|key|cred|^x-(amz|goog)-|^(se|sp|sv|sr)$")
+_URL = re.compile(r"^([^/?#]*//)([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$", re.DOTALL)
 _LOCAL = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 def redact(url: str) -> str:
     """A URL without what could be a credential: its user, and a query that signs or names a token."""
-    try:
-        parts = urlsplit(url)
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return re.sub(r"//[^/@]*@", "//", url).partition("?")[0]
-    secret = any(_SECRET_QUERY.search(key) for key, _ in query)
-    return urlunsplit((parts.scheme, host, parts.path, "" if secret else parts.query, parts.fragment))
+    found = _URL.match(url)
+    if found is None:
+        return url
+    scheme, authority, path, query, fragment = found.groups(default="")
+    secret = any(_SECRET_QUERY.search(one.partition("=")[0]) for one in query[1:].split("&"))
+    return f"{scheme}{authority.rpartition('@')[2]}{path}{'' if secret else query}{fragment}"
 
 
 def split(url: str) -> tuple[SplitResult, str | None, str | None]:

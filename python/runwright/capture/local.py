@@ -86,18 +86,21 @@ def one_file(name: str, data: bytes, handler: str | None, *, origin: str, uri: s
         cure = "name a .py file, or leave the handler out"
         raise InvalidError(f"handler: {name} is no Python module", field="handler", value=handler, cure=cure)
     module = module_name(stem if dot else name)
-    asked, _ = parse_handler(handler)
+    asked, function = parse_handler(handler)
     if asked and asked.replace(".", "/") + ".py" == name:
         module = asked
     path = module + ".py"
     tree.add(path, data)
     if folder is not None:
-        path, module = _with_siblings(tree, path, data, folder)
+        inside = _with_siblings(tree, path, data, folder)
+        if asked == module:
+            handler = f"{inside}:{function}"
+        module = inside
     return tree.source(origin, check_handler(handler, tree.files, main=module), uri=uri)
 
 
-def _with_siblings(tree: Tree, path: str, data: bytes, folder: Path) -> tuple[str, str]:
-    """Add the modules of the file's own folder that it imports, and theirs. A file with relative imports moves into its package."""
+def _with_siblings(tree: Tree, path: str, data: bytes, folder: Path) -> str:
+    """Add the modules of the file's own folder that it imports, and theirs. Gives its name: with relative imports, it is in its package."""
     from .modules import Modules, has_relative_import
 
     text = tree.files.get(path, "")
@@ -114,7 +117,7 @@ def _with_siblings(tree: Tree, path: str, data: bytes, folder: Path) -> tuple[st
             tree.add(path, data)
     module = path.removesuffix(".py").replace("/", ".")
     Modules(tree, folders=[root]).follow(text, path, module)
-    return path, module
+    return module
 
 
 def module_name(stem: str) -> str:

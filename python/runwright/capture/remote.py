@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ..exceptions import InvalidError, RunwrightError, SourceError
 from .archive import MAX_ARCHIVE, unpack
-from .http import download, redact
+from .http import download, redact, split
 from .local import one_file
 from .tree import MAX_BYTES
 
@@ -22,7 +22,8 @@ def fetch_file(url: str, handler: str | None, secrets: Secrets | None, read_url:
     Raises:
         SourceError, InvalidError: as `fetch`.
     """
-    name = unquote(urlsplit(url).path.rpartition("/")[2])
+    parts, _, _ = split(url)
+    name = unquote(parts.path.rpartition("/")[2])
     if name.endswith(".zip"):
         raise InvalidError("code_src: this is an archive", field="code_src", value=redact(url), cure=f"write zip+{redact(url)}")
     if not name or name in (".", "..") or "/" in name or "\\" in name:

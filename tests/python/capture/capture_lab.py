@@ -95,7 +95,13 @@ class Lab:
         file = self.write(path, text)
         root = Path(__file__).parents[3] / "python"
         done = subprocess.run(
-            [python, str(file)], capture_output=True, text=True, timeout=60, check=False, cwd=self.folder, env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"}
+            [python, str(file)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=self.folder,
+            env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"},
         )
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

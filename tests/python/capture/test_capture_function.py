@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from capture_lab import Lab
-
 from runwright.capture import capture_function
 from runwright.exceptions import CaptureError
 
@@ -19,7 +18,19 @@ CASES: dict[str, tuple[str, tuple[Any, ...], list[str], list[str]]] = {
         ["import sys\n", "from json import dumps, loads"],
         ["os"],
     ),
-    "one_of_an_import": ("from json import (\n    dumps,\n    loads as read,\n)\ndef f():\n    return read('1')\n", (), ["from json import loads as read\n"], ["dumps"]),
+    "one_of_an_import": (
+        """
+from json import (
+    dumps,
+    loads as read,
+)
+def f():
+    return read('1')
+""",
+        (),
+        ["from json import loads as read\n"],
+        ["dumps"],
+    ),
     "dotted_import": ("import os.path\nimport xml.dom\ndef f():\n    return os.path.join('a', 'b')\n", (), ["import os.path"], ["xml"]),
     "submodules": ("import xml.dom\nimport xml.sax\ndef f():\n    return xml.sax.__name__\n", (), ["import xml.sax"], []),
     "aliased_submodule": ("import os.path as p\ndef f():\n    return p.join('a')\n", (), ["import os.path as p"], []),
@@ -31,11 +42,34 @@ CASES: dict[str, tuple[str, tuple[Any, ...], list[str], list[str]]] = {
         [],
     ),
     "import_of_an_attribute": ("from math import pi\ndef f():\n    return pi\n", (), ["from math import pi"], ["3.14"]),
-    "helpers_of_helpers": ("def a():\n    return b()\ndef b():\n    return c\nc = 3\ndef f():\n    return a()\n", (), ["def a", "def b", "c = 3"], []),
+    "helpers_of_helpers": (
+        """
+def a():
+    return b()
+def b():
+    return c
+c = 3
+def f():
+    return a()
+""",
+        (),
+        ["def a", "def b", "c = 3"],
+        [],
+    ),
     "recursion": ("def f(n):\n    return 1 if n < 2 else n * f(n - 1)\n", (5,), [], []),
     "mutual_recursion": ("def f(n):\n    return n and g(n - 1)\ndef g(n):\n    return n and f(n - 1)\n", (5,), [], []),
     "constant_formatting": ("D = {\n    'a': 1,  # one\n}\ndef f():\n    return D\n", (), ["D = {\n    'a': 1,  # one\n}"], []),
-    "annotated_constant": ("from typing import Final\nN: Final[int] = 3\ndef f():\n    return N\n", (), ["N: Final[int] = 3", "from typing import Final"], []),
+    "annotated_constant": (
+        """
+from typing import Final
+N: Final[int] = 3
+def f():
+    return N
+""",
+        (),
+        ["N: Final[int] = 3", "from typing import Final"],
+        [],
+    ),
     "two_constants_a_line": ("a = 1; b = 2\ndef f():\n    return a\n", (), ["a = 1\n"], ["b = 2"]),
     "unpacked_constants": ("a, (b, *c) = 1, (2, 3, 4)\ndef f():\n    return a, b, c\n", (), ["a = 1", "c = [3, 4]"], []),
     "computed_constant": ("N = sum(range(5))\ndef f():\n    return N\n", (), ["N = 10"], ["sum"]),
@@ -44,8 +78,27 @@ CASES: dict[str, tuple[str, tuple[Any, ...], list[str], list[str]]] = {
     "default": ("N = 7\ndef f(x=N, *, y=N + 1):\n    return x + y\n", (), ["N = 7"], []),
     "changed_default": ("N = 7\ndef f(x=N):\n    return x\nN = 8\n", (), ["f.__defaults__ = (7,)"], []),
     "changed_keyword_default": ("N = 7\ndef f(*, x=N):\n    return x, N\nN = 8\n", (), ["f.__kwdefaults__ = {'x': 7}", "N = 8"], []),
-    "annotations": ("from decimal import Decimal\nfrom fractions import Fraction\ndef f(x: Decimal = None) -> Fraction:\n    return x\n", (), ["Decimal", "Fraction"], []),
-    "quoted_annotation": ("from decimal import Decimal\ndef f(x: 'list[Decimal]' = None):\n    return x\n", (), ["from decimal import Decimal"], []),
+    "annotations": (
+        """
+from decimal import Decimal
+from fractions import Fraction
+def f(x: Decimal = None) -> Fraction:
+    return x
+""",
+        (),
+        ["Decimal", "Fraction"],
+        [],
+    ),
+    "quoted_annotation": (
+        """
+from decimal import Decimal
+def f(x: 'list[Decimal]' = None):
+    return x
+""",
+        (),
+        ["from decimal import Decimal"],
+        [],
+    ),
     "quoted_unknown": ("def f(x: 'NoSuchThing' = None):\n    return x\n", (), ["'NoSuchThing'"], []),
     "postponed": (
         "from __future__ import annotations\nimport json\ndef f(x: NoSuchThing = None):\n    return json.dumps(x)\n",
@@ -54,62 +107,516 @@ CASES: dict[str, tuple[str, tuple[Any, ...], list[str], list[str]]] = {
         [],
     ),
     "type_checking": (
-        "from __future__ import annotations\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from decimal import Decimal, Context\n    import fractions\n"
-        "def f(x: Decimal | None = None):\n    return x\n",
+        """
+from __future__ import annotations
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from decimal import Decimal, Context
+    import fractions
+def f(x: Decimal | None = None):
+    return x
+""",
         (),
         ["if TYPE_CHECKING:\n    from decimal import Decimal\n", "from typing import TYPE_CHECKING"],
         ["fractions", "Context"],
     ),
     "comments_and_docstring": ('def f():\n    """Doc."""\n    # why\n    return 1  # done\n', (), ["# why", "# done", '"""Doc."""'], []),
-    "nested_functions": ("N = 2\ndef f(x):\n    def inner():\n        return [y * N for y in range(x)]\n    return inner()\n", (3,), ["N = 2"], []),
+    "nested_functions": (
+        """
+N = 2
+def f(x):
+    def inner():
+        return [y * N for y in range(x)]
+    return inner()
+""",
+        (3,),
+        ["N = 2"],
+        [],
+    ),
     "comprehension_variable": ("x = object()\ndef f():\n    return [x for x in range(3)], {x: x for x in 'a'}\n", (), [], ["object"]),
     "f_string": ("N = 2\nW = 5\ndef f():\n    return f'{N!r:>{W}}'\n", (), ["N = 2", "W = 5"], []),
     "walrus": ("def f():\n    if (n := 3) > 2:\n        return n\n", (), [], []),
     "global_statement": ("count = 0\ndef f():\n    global count\n    count += 1\n    return count\n", (), ["count = 0"], []),
     "global_made_inside": ("def f():\n    global fresh\n    fresh = 2\n    return fresh\n", (), [], []),
-    "exception_variable": ("def f():\n    try:\n        1 / 0\n    except ZeroDivisionError as error:\n        return str(error)\n", (), [], []),
-    "match": ("class P:\n    __match_args__ = ('x',)\n    def __init__(self, x): self.x = x\ndef f():\n    match P(3):\n        case P(x):\n            return x\n", (), ["class P"], []),
-    "class": ("class B:\n    def go(self):\n        return N\nN = 4\nclass A(B):\n    k = N\n    def go(self):\n        return super().go() + self.k\ndef f():\n    return A().go()\n", (), ["class B", "class A(B)"], []),
-    "class_of_nested_names": ("import re\nclass A:\n    re = re.compile('a')\n    class Inner:\n        y = 1\ndef f():\n    return A.re.pattern, A.Inner.y\n", (), ["import re"], []),
-    "changed_class": ("class C:\n    rate = 1\n    name: str = 'a'\nC.rate = 2\ndef f():\n    return C.rate, C.name\n", (), ["C.rate = 2"], ["C.name ="]),
-    "metaclass": ("class M(type):\n    pass\nclass A(metaclass=M):\n    pass\ndef f():\n    return type(A).__name__\n", (), ["class M"], []),
-    "dataclass": ("from dataclasses import dataclass, field\n@dataclass\nclass C:\n    a: int\n    b: list = field(default_factory=list)\nc = C(1)\nc.b.append(3)\ndef f():\n    return c.a, c.b\n", (), ["c = C(a=1, b=[3])"], []),
-    "post_init": ("from dataclasses import dataclass\n@dataclass\nclass C:\n    a: int\n    def __post_init__(self):\n        self.a *= 2\nc = C(1)\ndef f():\n    return c.a\n", (), ["object.__new__(C)"], []),
-    "plain_object": ("class S:\n    def __init__(self, k):\n        self.k = k\ns = S(3)\ns.k = 4\ndef f():\n    return s.k\n", (), ["vars(s).update({'k': 4})"], []),
-    "enum": ("import enum\nclass E(enum.Enum):\n    A = 1\n    B = 2\nx = [E.A, E.B]\ndef f():\n    return [one.value for one in x]\n", (), ["x = [E.A, E.B]"], []),
-    "namedtuple": ("from collections import namedtuple\nfrom typing import NamedTuple\nP = namedtuple('P', 'x y')\nclass Q(NamedTuple):\n    z: int\np = (P(1, 2), Q(3))\ndef f():\n    return p\n", (), ["P = namedtuple('P', 'x y')", "P(x=1, y=2)"], []),
-    "typing_things": ("from typing import Optional, TypeVar, NewType\nT = TypeVar('T')\nU = NewType('U', int)\nV = Optional[dict[str, int]]\ndef f(a: T = None, b: V = None):\n    return U(3)\n", (), ["T = TypeVar('T')", "V = Optional[dict[str, int]]"], []),
-    "logger": ("import logging\nlogger = logging.getLogger(__name__)\ndef f():\n    logger.debug('x')\n    return 1\n", (), ["logger = logging.getLogger(__name__)"], []),
-    "pattern": ("import re\nP = re.compile(r'a+', re.I | re.M)\ndef f():\n    return P.findall('AAb'), P.flags\n", (), ["P = re.compile(r'a+', re.I | re.M)"], []),
-    "path": ("from pathlib import Path\nROOT = Path('/data') / 'x'\ndef f():\n    return str(ROOT)\n", (), ["ROOT = Path('/data') / 'x'"], []),
-    "path_by_value": ("from pathlib import Path\nbase = 'a'\nROOT = Path(base)\nbase = 'b'\ndef f():\n    return str(ROOT)\n", (), ["Path('a')"], ["base"]),
-    "dates": ("import datetime as dt\nfrom datetime import datetime, timedelta, timezone\nD = datetime(2024, 1, 2, tzinfo=timezone.utc)\nL = [D, dt.date(2024, 1, 1), timedelta(1)]\ndef f():\n    return L\n", (), [], ["from datetime"]),
-    "numbers": ("from decimal import Decimal\nfrom fractions import Fraction\nA = [Decimal('1.1'), Fraction(1, 3), 1j, float('inf'), -0.0, 10**30, True, None, ...]\ndef f():\n    return A\n", (), [], []),
+    "exception_variable": (
+        """
+def f():
+    try:
+        1 / 0
+    except ZeroDivisionError as error:
+        return str(error)
+""",
+        (),
+        [],
+        [],
+    ),
+    "match": (
+        """
+class P:
+    __match_args__ = ('x',)
+    def __init__(self, x): self.x = x
+def f():
+    match P(3):
+        case P(x):
+            return x
+""",
+        (),
+        ["class P"],
+        [],
+    ),
+    "class": (
+        """
+class B:
+    def go(self):
+        return N
+N = 4
+class A(B):
+    k = N
+    def go(self):
+        return super().go() + self.k
+def f():
+    return A().go()
+""",
+        (),
+        ["class B", "class A(B)"],
+        [],
+    ),
+    "class_of_nested_names": (
+        """
+import re
+class A:
+    re = re.compile('a')
+    class Inner:
+        y = 1
+def f():
+    return A.re.pattern, A.Inner.y
+""",
+        (),
+        ["import re"],
+        [],
+    ),
+    "changed_class": (
+        """
+class C:
+    rate = 1
+    name: str = 'a'
+C.rate = 2
+def f():
+    return C.rate, C.name
+""",
+        (),
+        ["C.rate = 2"],
+        ["C.name ="],
+    ),
+    "metaclass": (
+        """
+class M(type):
+    pass
+class A(metaclass=M):
+    pass
+def f():
+    return type(A).__name__
+""",
+        (),
+        ["class M"],
+        [],
+    ),
+    "dataclass": (
+        """
+from dataclasses import dataclass, field
+@dataclass
+class C:
+    a: int
+    b: list = field(default_factory=list)
+c = C(1)
+c.b.append(3)
+def f():
+    return c.a, c.b
+""",
+        (),
+        ["c = C(a=1, b=[3])"],
+        [],
+    ),
+    "post_init": (
+        """
+from dataclasses import dataclass
+@dataclass
+class C:
+    a: int
+    def __post_init__(self):
+        self.a *= 2
+c = C(1)
+def f():
+    return c.a
+""",
+        (),
+        ["object.__new__(C)"],
+        [],
+    ),
+    "plain_object": (
+        """
+class S:
+    def __init__(self, k):
+        self.k = k
+s = S(3)
+s.k = 4
+def f():
+    return s.k
+""",
+        (),
+        ["vars(s).update({'k': 4})"],
+        [],
+    ),
+    "enum": (
+        """
+import enum
+class E(enum.Enum):
+    A = 1
+    B = 2
+x = [E.A, E.B]
+def f():
+    return [one.value for one in x]
+""",
+        (),
+        ["x = [E.A, E.B]"],
+        [],
+    ),
+    "namedtuple": (
+        """
+from collections import namedtuple
+from typing import NamedTuple
+P = namedtuple('P', 'x y')
+class Q(NamedTuple):
+    z: int
+p = (P(1, 2), Q(3))
+def f():
+    return p
+""",
+        (),
+        ["P = namedtuple('P', 'x y')", "P(x=1, y=2)"],
+        [],
+    ),
+    "typing_things": (
+        """
+from typing import Optional, TypeVar, NewType
+T = TypeVar('T')
+U = NewType('U', int)
+V = Optional[dict[str, int]]
+def f(a: T = None, b: V = None):
+    return U(3)
+""",
+        (),
+        ["T = TypeVar('T')", "V = Optional[dict[str, int]]"],
+        [],
+    ),
+    "logger": (
+        """
+import logging
+logger = logging.getLogger(__name__)
+def f():
+    logger.debug('x')
+    return 1
+""",
+        (),
+        ["logger = logging.getLogger(__name__)"],
+        [],
+    ),
+    "pattern": (
+        """
+import re
+P = re.compile(r'a+', re.I | re.M)
+def f():
+    return P.findall('AAb'), P.flags
+""",
+        (),
+        ["P = re.compile(r'a+', re.I | re.M)"],
+        [],
+    ),
+    "path": (
+        """
+from pathlib import Path
+ROOT = Path('/data') / 'x'
+def f():
+    return str(ROOT)
+""",
+        (),
+        ["ROOT = Path('/data') / 'x'"],
+        [],
+    ),
+    "path_by_value": (
+        """
+from pathlib import Path
+base = 'a'
+ROOT = Path(base)
+base = 'b'
+def f():
+    return str(ROOT)
+""",
+        (),
+        ["Path('a')"],
+        ["base"],
+    ),
+    "dates": (
+        """
+import datetime as dt
+from datetime import datetime, timedelta, timezone
+D = datetime(2024, 1, 2, tzinfo=timezone.utc)
+L = [D, dt.date(2024, 1, 1), timedelta(1)]
+def f():
+    return L
+""",
+        (),
+        [],
+        ["from datetime"],
+    ),
+    "numbers": (
+        """
+from decimal import Decimal
+from fractions import Fraction
+A = [Decimal('1.1'), Fraction(1, 3), 1j, float('inf'), -0.0, 10**30, True, None, ...]
+def f():
+    return A
+""",
+        (),
+        [],
+        [],
+    ),
     "nan": ("N = float('nan')\ndef f():\n    return N != N\n", (), ["float('nan')"], []),
-    "collections": ("from collections import Counter, OrderedDict, defaultdict, deque\nA = [Counter('aab'), OrderedDict(a=1), defaultdict(list, {'a': [1]}), deque([1], 3)]\ndef f():\n    return A\n", (), [], []),
+    "collections": (
+        """
+from collections import Counter, OrderedDict, defaultdict, deque
+A = [Counter('aab'), OrderedDict(a=1), defaultdict(list, {'a': [1]}), deque([1], 3)]
+def f():
+    return A
+""",
+        (),
+        [],
+        [],
+    ),
     "sets": ("A = {'x', 'y', 'z'}\nB = frozenset({3, 1})\nC = set()\ndef f():\n    return sorted(A), sorted(B), C\n", (), [], []),
     "strings": ("A = 'é\\n\\x00\\ud800'\nB = b'\\xff'\ndef f():\n    return A.encode('utf-8', 'surrogatepass'), B\n", (), [], []),
     "module_name_taken": ("import re as _r\nre = 'mine'\nA = [_r.compile('x')]\ndef f():\n    return re, A[0].pattern\n", (), [], []),
     "lambda": ("sq = lambda x: x ** N\nN = 3\ndef f(x):\n    return sq(x)\n", (2,), ["sq = lambda x: x ** N"], []),
-    "lambdas_in_a_dict": ("def g(x):\n    return x\nD = {'a': lambda x: g(x), 'b': g}\ndef f(x):\n    return D['a'](x), D['b'](x)\n", (2,), ["D = {'a': lambda x: g(x), 'b': g}"], []),
-    "partial": ("from functools import partial\ndef g(a, b):\n    return a - b\nh = partial(g, b=1)\ndef f(x):\n    return h(x)\n", (2,), ["h = partial(g, b=1)"], []),
+    "lambdas_in_a_dict": (
+        """
+def g(x):
+    return x
+D = {'a': lambda x: g(x), 'b': g}
+def f(x):
+    return D['a'](x), D['b'](x)
+""",
+        (2,),
+        ["D = {'a': lambda x: g(x), 'b': g}"],
+        [],
+    ),
+    "partial": (
+        """
+from functools import partial
+def g(a, b):
+    return a - b
+h = partial(g, b=1)
+def f(x):
+    return h(x)
+""",
+        (2,),
+        ["h = partial(g, b=1)"],
+        [],
+    ),
     "alias": ("def g():\n    return 1\nh = g\ndef f():\n    return h()\n", (), ["h = g"], []),
-    "builtin_alias": ("import math\nsqrt = math.sqrt\nshow = print\ndef f():\n    show('') if 0 else None\n    return sqrt(4)\n", (), ["sqrt = math.sqrt"], []),
+    "builtin_alias": (
+        """
+import math
+sqrt = math.sqrt
+show = print
+def f():
+    show('') if 0 else None
+    return sqrt(4)
+""",
+        (),
+        ["sqrt = math.sqrt"],
+        [],
+    ),
     "sentinel": ("MISSING = object()\ndef f(x=MISSING):\n    return x is MISSING\n", (), ["MISSING = object()"], []),
-    "singledispatch": ("from functools import singledispatch\n@singledispatch\ndef g(x):\n    return 'any'\n@g.register\ndef _(x: int):\n    return 'int'\n@g.register(str)\ndef _(x):\n    return 'str'\ndef f():\n    return g(1), g('a'), g(None)\n", (), ["@g.register"], []),
-    "lru_cache": ("from functools import lru_cache\n@lru_cache(maxsize=None)\ndef g(x):\n    return x * 2\ndef f():\n    return g(2), g.cache_info().currsize\n", (), ["@lru_cache(maxsize=None)"], []),
-    "decorator": ("import functools\ndef d(n):\n    def outer(fn):\n        @functools.wraps(fn)\n        def inner(*a):\n            return fn(*a) + n\n        return inner\n    return outer\n@d(10)\ndef g(x):\n    return x\ndef f():\n    return g(1)\n", (), ["@d(10)"], []),
-    "decorator_without_wraps": ("def d(fn):\n    def inner(*a):\n        return fn(*a) + 1\n    return inner\n@d\ndef g(x):\n    return x\ndef f():\n    return g(1)\n", (), ["@d\ndef g"], []),
-    "own_decorator": ("import functools\ndef d(fn):\n    @functools.wraps(fn)\n    def inner(*a):\n        return fn(*a) + 1\n    return inner\n@d\ndef f(x):\n    return x\n", (1,), ["@d\ndef f"], []),
-    "own_decorator_without_wraps": ("def d(fn):\n    def inner(*a):\n        return fn(*a) + 1\n    return inner\n@d\ndef f(x):\n    return x\n", (1,), ["@d\ndef f"], []),
-    "contextmanager": ("from contextlib import contextmanager\n@contextmanager\ndef c():\n    yield 3\ndef f():\n    with c() as x:\n        return x\n", (), ["@contextmanager"], []),
+    "singledispatch": (
+        """
+from functools import singledispatch
+@singledispatch
+def g(x):
+    return 'any'
+@g.register
+def _(x: int):
+    return 'int'
+@g.register(str)
+def _(x):
+    return 'str'
+def f():
+    return g(1), g('a'), g(None)
+""",
+        (),
+        ["@g.register"],
+        [],
+    ),
+    "lru_cache": (
+        """
+from functools import lru_cache
+@lru_cache(maxsize=None)
+def g(x):
+    return x * 2
+def f():
+    return g(2), g.cache_info().currsize
+""",
+        (),
+        ["@lru_cache(maxsize=None)"],
+        [],
+    ),
+    "decorator": (
+        """
+import functools
+def d(n):
+    def outer(fn):
+        @functools.wraps(fn)
+        def inner(*a):
+            return fn(*a) + n
+        return inner
+    return outer
+@d(10)
+def g(x):
+    return x
+def f():
+    return g(1)
+""",
+        (),
+        ["@d(10)"],
+        [],
+    ),
+    "decorator_without_wraps": (
+        """
+def d(fn):
+    def inner(*a):
+        return fn(*a) + 1
+    return inner
+@d
+def g(x):
+    return x
+def f():
+    return g(1)
+""",
+        (),
+        ["@d\ndef g"],
+        [],
+    ),
+    "own_decorator": (
+        """
+import functools
+def d(fn):
+    @functools.wraps(fn)
+    def inner(*a):
+        return fn(*a) + 1
+    return inner
+@d
+def f(x):
+    return x
+""",
+        (1,),
+        ["@d\ndef f"],
+        [],
+    ),
+    "own_decorator_without_wraps": (
+        """
+def d(fn):
+    def inner(*a):
+        return fn(*a) + 1
+    return inner
+@d
+def f(x):
+    return x
+""",
+        (1,),
+        ["@d\ndef f"],
+        [],
+    ),
+    "contextmanager": (
+        """
+from contextlib import contextmanager
+@contextmanager
+def c():
+    yield 3
+def f():
+    with c() as x:
+        return x
+""",
+        (),
+        ["@contextmanager"],
+        [],
+    ),
     "function_attribute": ("def f():\n    f.calls += 1\n    return f.calls\nf.calls = 4\n", (), ["f.calls = 4"], []),
-    "closure": ("def make(n, text):\n    def f(x):\n        '''keeps\n        its shape'''\n        return text * n + x + f.__doc__\n    return f\nf = make(2, 'a')\n", ("b",), ["n = 2", "text = 'a'"], []),
-    "closure_over_a_function": ("def make():\n    def g(x):\n        return x + 1\n    def f(x):\n        return g(x)\n    return f\nf = make()\n", (1,), ["def g(x)"], ["make"]),
-    "closure_over_a_module": ("def make():\n    import json as j\n    def f(x):\n        return j.dumps(x)\n    return f\nf = make()\n", (1,), ["import json as j"], []),
-    "defined_in_if": ("import sys\nif sys.version_info > (3,):\n    def f(x):\n        return x\nelse:\n    f = None\n", (1,), ["def f(x):\n    return x"], []),
+    "closure": (
+        """
+def make(n, text):
+    def f(x):
+        '''keeps
+        its shape'''
+        return text * n + x + f.__doc__
+    return f
+f = make(2, 'a')
+""",
+        ("b",),
+        ["n = 2", "text = 'a'"],
+        [],
+    ),
+    "closure_over_a_function": (
+        """
+def make():
+    def g(x):
+        return x + 1
+    def f(x):
+        return g(x)
+    return f
+f = make()
+""",
+        (1,),
+        ["def g(x)"],
+        ["make"],
+    ),
+    "closure_over_a_module": (
+        """
+def make():
+    import json as j
+    def f(x):
+        return j.dumps(x)
+    return f
+f = make()
+""",
+        (1,),
+        ["import json as j"],
+        [],
+    ),
+    "defined_in_if": (
+        """
+import sys
+if sys.version_info > (3,):
+    def f(x):
+        return x
+else:
+    f = None
+""",
+        (1,),
+        ["def f(x):\n    return x"],
+        [],
+    ),
     "chosen_in_if": ("import sys\nif sys.version_info > (3,):\n    N = 1\nelse:\n    N = 2\ndef f():\n    return N\n", (), ["N = 1"], []),
-    "environment": ("import os\nHOME_X = os.environ.get('NO_SUCH_X', 'd')\nY = os.getenv('NO_SUCH_X')\ndef f():\n    return HOME_X, Y\n", (), ["os.environ.get('NO_SUCH_X', 'd')", "os.getenv('NO_SUCH_X')"], []),
+    "environment": (
+        """
+import os
+HOME_X = os.environ.get('NO_SUCH_X', 'd')
+Y = os.getenv('NO_SUCH_X')
+def f():
+    return HOME_X, Y
+""",
+        (),
+        ["os.environ.get('NO_SUCH_X', 'd')", "os.getenv('NO_SUCH_X')"],
+        [],
+    ),
     "async": ("import asyncio\nasync def g():\n    return 3\ndef f():\n    return asyncio.run(g())\n", (), ["async def g"], []),
     "generator": ("def g():\n    yield from range(3)\ndef f():\n    return list(g())\n", (), [], []),
     "tabs": ("def f(x):\n\tif x:\n\t\treturn 1\n\treturn 2\n", (1,), ["\t\treturn 1"], []),
@@ -117,11 +624,69 @@ CASES: dict[str, tuple[str, tuple[Any, ...], list[str], list[str]]] = {
     "unicode_names": ("größe = 3\ndef f():\n    return größe  # ü\n", (), ["größe = 3"], []),
     "shadowed_builtin": ("def len(x):\n    return 42\ndef f():\n    return len([])\n", (), ["def len"], []),
     "dunder_names": ("def f():\n    return bool(__name__), __doc__\n", (), [], []),
-    "property_and_static": ("K = 2\nclass A:\n    @property\n    def p(self):\n        return K\n    @staticmethod\n    def s():\n        return K\n    @classmethod\n    def c(cls):\n        return K\ndef f():\n    return A().p + A.s() + A.c()\n", (), ["K = 2"], []),
-    "abstract": ("from abc import ABC, abstractmethod\nclass A(ABC):\n    @abstractmethod\n    def go(self): ...\nclass B(A):\n    def go(self):\n        return 1\ndef f():\n    return B().go()\n", (), ["class A(ABC)"], []),
-    "typed_dict": ("from typing import TypedDict\nclass T(TypedDict):\n    a: int\ndef f(x: T = None):\n    return T(a=1)\n", (), ["class T(TypedDict)"], []),
-    "exception_class": ("class E(ValueError):\n    pass\ndef f():\n    try:\n        raise E('x')\n    except E as e:\n        return repr(e)\n", (), ["class E"], []),
-}  # fmt: skip
+    "property_and_static": (
+        """
+K = 2
+class A:
+    @property
+    def p(self):
+        return K
+    @staticmethod
+    def s():
+        return K
+    @classmethod
+    def c(cls):
+        return K
+def f():
+    return A().p + A.s() + A.c()
+""",
+        (),
+        ["K = 2"],
+        [],
+    ),
+    "abstract": (
+        """
+from abc import ABC, abstractmethod
+class A(ABC):
+    @abstractmethod
+    def go(self): ...
+class B(A):
+    def go(self):
+        return 1
+def f():
+    return B().go()
+""",
+        (),
+        ["class A(ABC)"],
+        [],
+    ),
+    "typed_dict": (
+        """
+from typing import TypedDict
+class T(TypedDict):
+    a: int
+def f(x: T = None):
+    return T(a=1)
+""",
+        (),
+        ["class T(TypedDict)"],
+        [],
+    ),
+    "exception_class": (
+        """
+class E(ValueError):
+    pass
+def f():
+    try:
+        raise E('x')
+    except E as e:
+        return repr(e)
+""",
+        (),
+        ["class E"],
+        [],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -218,16 +783,66 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "lock": ("import threading\nlock = threading.Lock()\ndef f():\n    with lock:\n        return 1\n", "lock", "pass it as a parameter"),
     "file": ("import tempfile\nfile = tempfile.TemporaryFile()\ndef f():\n    return file.read()\n", "file", "pass it as a parameter"),
     "connection": ("import sqlite3\ndb = sqlite3.connect(':memory:')\ndef f():\n    return db.total_changes\n", "db", "sqlite3.Connection"),
-    "table": ("import pandas as pd\ndf = pd.DataFrame({'a': [1]})\ndef f():\n    return df.a.sum()\n", "df", "pass it as a parameter: f(…, df=df)"),
-    "table_in_helper": ("import pandas as pd\ndf = pd.DataFrame({'a': [1]})\ndef g():\n    return df\ndef f():\n    return g()\n", "df", "DataFrame"),
-    "stateful_object": ("class M:\n    def __init__(self):\n        self.file = open('/dev/null')\nm = M()\ndef f():\n    return m\n", "m", "pass it as a parameter"),
-    "random_state": ("import random\nrng = random.Random(1)\nrng.random()\ndef f():\n    return rng.random()\n", "rng", "inside of the function"),
+    "table": (
+        """
+import pandas as pd
+df = pd.DataFrame({'a': [1]})
+def f():
+    return df.a.sum()
+""",
+        "df",
+        "pass it as a parameter: f(…, df=df)",
+    ),
+    "table_in_helper": (
+        """
+import pandas as pd
+df = pd.DataFrame({'a': [1]})
+def g():
+    return df
+def f():
+    return g()
+""",
+        "df",
+        "DataFrame",
+    ),
+    "stateful_object": (
+        """
+class M:
+    def __init__(self):
+        self.file = open('/dev/null')
+m = M()
+def f():
+    return m
+""",
+        "m",
+        "pass it as a parameter",
+    ),
+    "random_state": (
+        """
+import random
+rng = random.Random(1)
+rng.random()
+def f():
+    return rng.random()
+""",
+        "rng",
+        "inside of the function",
+    ),
     "generator": ("g = (x for x in range(3))\ndef f():\n    return list(g)\n", "g", "generator"),
     "module_without_name": ("import types\nm = types.ModuleType('zzz_none')\ndef f():\n    return m\n", "m", "module"),
-    "secret": ("import base64\nAPI_TOKEN = base64.b64decode(b'c2VjcmV0').decode()\ndef f():\n    return API_TOKEN\n", "API_TOKEN", "secret"),
+    "secret": (
+        """
+import base64
+API_TOKEN = base64.b64decode(b'c2VjcmV0').decode()
+def f():
+    return API_TOKEN
+""",
+        "API_TOKEN",
+        "secret",
+    ),
     "environment": ("import os\nX = os.environ['PATH'] + input.__name__.upper()\ndef f():\n    return X\n", "X", "os.environ"),
     "large": ("big = list(range(100_000))\ndef f():\n    return len(big)\n", "big", "pass it as a parameter"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -251,7 +866,9 @@ def test_not_callable() -> None:
 
 def test_secrets_of_the_environment_are_not_in_the_version(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_TOKEN", "s3cr3t-value")
-    module = lab.module("import os\nTOKEN = os.environ['LAB_TOKEN']\nOTHER = os.getenv('LAB_TOKEN', '') + 'x'\ndef f():\n    return TOKEN, OTHER\n")
+    module = lab.module(
+        "import os\nTOKEN = os.environ['LAB_TOKEN']\nOTHER = os.getenv('LAB_TOKEN', '') + 'x'\ndef f():\n    return TOKEN, OTHER\n"
+    )
     source = capture_function(module.f)
     assert "s3cr3t-value" not in str(source)
     assert "os.environ['LAB_TOKEN']" in source["files"]["functions.py"]
@@ -267,13 +884,17 @@ def test_installed_functions_and_classes_are_imported(lab: Lab) -> None:
 
 
 def test_a_class_is_captured_like_a_function(lab: Lab) -> None:
-    module = lab.module("N = 2\nclass A:\n    def __init__(self, x):\n        self.x = x * N\n    def __repr__(self):\n        return f'A{self.x}'\n")
+    module = lab.module(
+        "N = 2\nclass A:\n    def __init__(self, x):\n        self.x = x * N\n    def __repr__(self):\n        return f'A{self.x}'\n"
+    )
     assert lab.run(capture_function(module.A), 3) == "A6"
 
 
 def test_numpy_constants(lab: Lab) -> None:
     pytest.importorskip("numpy")
-    module = lab.module("import numpy as np\nW = np.array([[1, 2.5]])\nW[0, 0] = 3\nS = np.float32(0.5)\ndef f():\n    return (W * S).tolist()\n")
+    module = lab.module(
+        "import numpy as np\nW = np.array([[1, 2.5]])\nW[0, 0] = 3\nS = np.float32(0.5)\ndef f():\n    return (W * S).tolist()\n"
+    )
     source = capture_function(module.f)
     assert "W = np.array([[3.0, 2.5]], dtype='<f8')" in source["files"]["functions.py"]
     assert lab.run(source, site=True) == "[[1.5, 1.25]]"

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 from capture_lab import Lab
-
 from runwright.capture import capture_function
 from runwright.exceptions import CaptureError, SourceError
 
@@ -40,7 +39,9 @@ def test_a_function_inside_of_a_package(lab: Lab) -> None:
     lab.write("lab_project/__init__.py", "")
     lab.write("lab_project/settings.py", "RATE = 2\n")
     lab.write("lab_project/helpers.py", "from lab_project import settings\ndef g(x):\n    return x * settings.RATE\n")
-    module = lab.module("from .helpers import g as scale\nfrom . import settings\ndef f(x):\n    return scale(x) + settings.RATE\n", "lab_project.train")
+    module = lab.module(
+        "from .helpers import g as scale\nfrom . import settings\ndef f(x):\n    return scale(x) + settings.RATE\n", "lab_project.train"
+    )
     source = capture_function(module.f)
     assert "from lab_project.helpers import g as scale" in source["files"]["functions.py"]
     assert "from lab_project import settings" in source["files"]["functions.py"]
@@ -53,7 +54,15 @@ def test_imports_inside_of_a_function(lab: Lab) -> None:
     lab.write("lab_inside/a.py", "X = 1\n")
     lab.write("lab_inside/b.py", "Y = 2\n")
     module = lab.module(
-        "def f():\n    from . import a; from .b import (\n        Y,\n    )\n    import lab_inside.a as again\n    return a.X + Y + again.X\n", "lab_inside.train"
+        """
+def f():
+    from . import a; from .b import (
+        Y,
+    )
+    import lab_inside.a as again
+    return a.X + Y + again.X
+""",
+        "lab_inside.train",
     )
     source = capture_function(module.f)
     assert "    from lab_inside import a; from lab_inside.b import (\n" in source["files"]["functions.py"]

@@ -47,7 +47,16 @@ CASES: dict[str, tuple[list[str], str]] = {
     "changed_constant": (["N = 1", "def f():\n    return N", "N = 5"], "5"),
     "changed_in_place": (["L = [1]", "def f():\n    return L", "L.append(2)"], "[1, 2]"),
     "changed_config": (
-        ["from dataclasses import dataclass\n@dataclass\nclass C:\n    lr: float = 0.1", "c = C()", "def f():\n    return c.lr", "c.lr = 9"],
+        [
+            """
+from dataclasses import dataclass
+@dataclass
+class C:
+    lr: float = 0.1""",
+            "c = C()",
+            "def f():\n    return c.lr",
+            "c.lr = 9",
+        ],
         "9",
     ),
     "rebound_import": (["import json as m", "def f():\n    return m.__name__", "import math as m"], "'math'"),
@@ -55,7 +64,18 @@ CASES: dict[str, tuple[list[str], str]] = {
         ["def f():\n    return B().x", "class A:\n    pass", "class B(A):\n    x = 1", "class A:\n    y = 2\nclass B(A):\n    x = 3"],
         "3",
     ),
-    "base_redefined_later": (["class A:\n    x = 1", "class B(A):\n    pass", "class A:\n    x = 2\nB.__bases__ = (A,)", "def f():\n    return B().x"], "2"),
+    "base_redefined_later": (
+        [
+            "class A:\n    x = 1",
+            "class B(A):\n    pass",
+            """
+class A:
+    x = 2
+B.__bases__ = (A,)""",
+            "def f():\n    return B().x",
+        ],
+        "2",
+    ),
     "decorator_in_a_later_cell": (
         ["def d(fn):\n    return fn", "@d\ndef f():\n    return 7", "def helper():\n    return 1\ndef d(fn):\n    helper()\n    return fn"],
         "7",
@@ -77,7 +97,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "same_line_numbers": (["def g():\n    return 1", "def h():\n    return 2", "def f():\n    return g() + h()"], "3"),
     "top_level_await": (["import asyncio\nawait asyncio.sleep(0)\nN = 3", "def f():\n    return N"], "3"),
     "expression_at_the_end": (["def f():\n    return 3\nf()"], "3"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +184,17 @@ def test_a_script_on_another_python(lab: Lab, version: str) -> None:
 
 def test_a_text_without_source_is_told(lab: Lab) -> None:
     source = lab.script(
-        "import json, sys\nsys.modules['cloudpickle'] = None\nfrom runwright.capture import capture_function\n"
-        "space = {'__name__': '__main__'}\nexec('def f(): return 1', space)\n"
-        "try:\n    capture_function(space['f'])\nexcept Exception as error:\n    print(json.dumps({'error': str(error), 'type': type(error).__name__}))\n"
+        """
+import json, sys
+sys.modules['cloudpickle'] = None
+from runwright.capture import capture_function
+space = {'__name__': '__main__'}
+exec('def f(): return 1', space)
+try:
+    capture_function(space['f'])
+except Exception as error:
+    print(json.dumps({'error': str(error), 'type': type(error).__name__}))
+"""
     )
     assert source["type"] == "CaptureError"
     assert "no source" in source["error"]

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from capture_lab import Lab
-
 from runwright.capture import capture_function
 from runwright.exceptions import CaptureError
 
@@ -18,18 +17,90 @@ cloudpickle = pytest.importorskip("cloudpickle")
 # name: (module that binds f, arguments)
 CASES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "executed_text": ("exec('def f(x):\\n    return x + 1')\n", (1,)),
-    "closure_over_an_object": ("from fractions import Fraction\nclass A:\n    __slots__ = ('x',)\ndef make():\n    a = A()\n    a.x = 2\n    def f(y):\n        return a.x * y\n    return f\nf = make()\n", (3,)),
-    "two_closures_of_a_kind": ("def make(n):\n    def add(x):\n        return x + n\n    return add\na = make(1)\nb = make(2)\ndef f(x):\n    return a(x), b(x)\n", (1,)),
-    "name_means_two_things": ("n = 1\ndef g():\n    return n\ndef make(n):\n    def f():\n        return n, g()\n    return f\nf = make(5)\n", ()),
+    "closure_over_an_object": (
+        """
+from fractions import Fraction
+class A:
+    __slots__ = ('x',)
+def make():
+    a = A()
+    a.x = 2
+    def f(y):
+        return a.x * y
+    return f
+f = make()
+""",
+        (3,),
+    ),
+    "two_closures_of_a_kind": (
+        """
+def make(n):
+    def add(x):
+        return x + n
+    return add
+a = make(1)
+b = make(2)
+def f(x):
+    return a(x), b(x)
+""",
+        (1,),
+    ),
+    "name_means_two_things": (
+        """
+n = 1
+def g():
+    return n
+def make(n):
+    def f():
+        return n, g()
+    return f
+f = make(5)
+""",
+        (),
+    ),
     "default_of_an_enclosing_variable": ("n = 5\ndef make(n):\n    def f(x=n):\n        return x\n    return f\nf = make(7)\n", ()),
-    "nonlocal": ("def make():\n    n = 0\n    def f():\n        nonlocal n\n        n += 1\n        return n\n    return f\nf = make()\n", ()),
+    "nonlocal": (
+        """
+def make():
+    n = 0
+    def f():
+        nonlocal n
+        n += 1
+        return n
+    return f
+f = make()
+""",
+        (),
+    ),
     "lambda_in_a_list": ("fs = [lambda x: x + 1, lambda x: x + 2]\nf = fs[1]\n", (1,)),
     "two_lambdas_on_a_line": ("f, g = lambda x: x + 1, lambda x: x + 2\n", (1,)),
     "partial": ("import functools\ndef g(a, b):\n    return a - b\nf = functools.partial(g, 10)\n", (3,)),
-    "method": ("class A:\n    def __init__(self, k):\n        self.k = k\n    def go(self, x):\n        return self.k + x\nf = A(2).go\n", (3,)),
+    "method": (
+        """
+class A:
+    def __init__(self, k):
+        self.k = k
+    def go(self, x):
+        return self.k + x
+f = A(2).go
+""",
+        (3,),
+    ),
     "callable_object": ("class A:\n    def __call__(self, x):\n        return x * 2\nf = A()\n", (3,)),
-    "local_class": ("def make():\n    base = ValueError\n    class E(base):\n        pass\n    def f():\n        return E.__name__\n    return f\nf = make()\n", ()),
-}  # fmt: skip
+    "local_class": (
+        """
+def make():
+    base = ValueError
+    class E(base):
+        pass
+    def f():
+        return E.__name__
+    return f
+f = make()
+""",
+        (),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -67,7 +138,9 @@ def test_without_cloudpickle_the_error_says_what_to_do(lab: Lab, name: str, monk
 
 
 def test_the_error_names_the_variable_and_its_type(lab: Lab) -> None:
-    module = lab.module("import threading\ndef make():\n    lock = threading.Lock()\n    def f():\n        return lock\n    return f\nf = make()\n")
+    module = lab.module(
+        "import threading\ndef make():\n    lock = threading.Lock()\n    def f():\n        return lock\n    return f\nf = make()\n"
+    )
     with pytest.raises(CaptureError, match=r"uses 'lock', a live .*lock") as caught:
         capture_function(module.f)
     assert caught.value.field == "lock"
@@ -84,9 +157,25 @@ def test_local_modules_come_along_with_a_pickle(lab: Lab) -> None:
 
 def test_our_functions_in_a_pickle_become_plain(lab: Lab) -> None:
     module = lab.module(
-        "class Ours:\n    __runwright_function__ = True\n    def __init__(self, fn):\n        self.fn = fn\n        self.client = open('/dev/null')\n"
-        "    def __call__(self, *a):\n        return self.fn(*a)\n"
-        "def make():\n    class T:\n        pass\n    @Ours\n    def g(x):\n        return x + 1, T.__name__\n    def f(x):\n        return g(x)\n    return f\nf = make()\n"
+        """
+class Ours:
+    __runwright_function__ = True
+    def __init__(self, fn):
+        self.fn = fn
+        self.client = open('/dev/null')
+    def __call__(self, *a):
+        return self.fn(*a)
+def make():
+    class T:
+        pass
+    @Ours
+    def g(x):
+        return x + 1, T.__name__
+    def f(x):
+        return g(x)
+    return f
+f = make()
+"""
     )
     source = capture_function(module.f)
     assert source["origin"] == "pickle"
@@ -117,5 +206,3 @@ def test_importing_the_package_is_cheap() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
     assert eval(done.stdout) == ["runwright", "runwright.capture"] or "ast" not in eval(done.stdout)
     assert not {"ast", "inspect", "zipfile", "urllib.request", "cloudpickle"} & set(eval(done.stdout))
-
-

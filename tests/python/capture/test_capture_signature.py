@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from capture_lab import Lab
-
 from runwright.capture import outputs_from_source, signature_from_source, signature_of
 from runwright.exceptions import InvalidError, SourceError
 
@@ -20,8 +19,9 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import Union
 from pathlib import Path
-from typing import Annotated, Any, Callable, Dict, FrozenSet, List, Literal, NewType, Optional, Sequence, Set, Tuple, TypedDict, TypeVar, Union
+from typing import Annotated, Any, Callable, Dict, FrozenSet, List, Literal, NewType, Optional, Sequence, Set, Tuple, TypedDict, TypeVar
 from typing import ClassVar, Final
 import runwright as rw
 from runwright import Dataitem, Model as RwModel
@@ -200,7 +200,14 @@ def test_kinds_and_requirement(lab: Lab) -> None:
 
 
 def test_what_the_runner_supplies(lab: Lab) -> None:
-    text = HEAD + "def f(project, run, context: Any, event: 'rw.Event', *, di): ...\ndef g(project='x', run: str = None, context: int = 0): ...\ndef h(run: str, *event): ...\n"
+    text = (
+        HEAD
+        + """
+def f(project, run, context: Any, event: 'rw.Event', *, di): ...
+def g(project='x', run: str = None, context: int = 0): ...
+def h(run: str, *event): ...
+"""
+    )
     module = lab.module(text)
     for name, expected in (("f", [True, True, True, True, False]), ("g", [False] * 3), ("h", [False] * 2)):
         live, source = signature_of(getattr(module, name)), signature_from_source(text, name)
@@ -245,7 +252,9 @@ def test_our_function(lab: Lab) -> None:
 
 
 def test_a_local_name_in_a_postponed_annotation(lab: Lab) -> None:
-    module = lab.module("from __future__ import annotations\ndef make():\n    class A: ...\n    def f(x: A): return A\n    return f\nf = make()\n")
+    module = lab.module(
+        "from __future__ import annotations\ndef make():\n    class A: ...\n    def f(x: A): return A\n    return f\nf = make()\n"
+    )
     assert signature_of(module.f)[0]["type"] == thing("A")
 
 
