@@ -55,43 +55,33 @@ impl fmt::Display for Fault {
 impl Error {
     /// A wrong argument: its field, its value, what is wrong and what would be right.
     pub fn invalid(field: &str, value: impl fmt::Display, message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self::Invalid(Box::new(Fault {
-            message: message.into(),
-            field: Some(field.to_owned()),
-            value: Some(value.to_string()),
-            cure: Some(cure.into()),
-        }))
+        Self::Invalid(Box::new(Fault { message: message.into(), field: Some(field.to_owned()), value: Some(value.to_string()), cure: Some(cure.into()) }))
     }
 
     /// Something named that does not exist.
     pub fn not_found(field: &str, value: impl fmt::Display, message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self::NotFound(Box::new(Fault {
-            message: message.into(),
-            field: Some(field.to_owned()),
-            value: Some(value.to_string()),
-            cure: Some(cure.into()),
-        }))
+        Self::NotFound(Box::new(Fault { message: message.into(), field: Some(field.to_owned()), value: Some(value.to_string()), cure: Some(cure.into()) }))
     }
 
     /// A state that does not allow what was asked.
     pub fn conflict(message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self::Conflict(Fault::new(message, cure))
+        Self::Conflict(Box::new(Fault::new(message, cure)))
     }
 
     /// A fault of the database or the artifact store.
     pub fn store(message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self::Store(Fault::new(message, cure))
+        Self::Store(Box::new(Fault::new(message, cure)))
     }
 
     /// A fault of the place to run.
     pub fn backend(message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self::Backend(Fault::new(message, cure))
+        Self::Backend(Box::new(Fault::new(message, cure)))
     }
 }
 
 impl Fault {
-    fn new(message: impl Into<String>, cure: impl Into<String>) -> Box<Self> {
-        Box::new(Self { message: message.into(), cure: Some(cure.into()), ..Self::default() })
+    fn new(message: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { message: message.into(), cure: Some(cure.into()), ..Self::default() }
     }
 }
 

@@ -26,7 +26,6 @@ pub mod store;
 #[cfg(feature = "python")]
 mod py;
 
-
 /// Gives rustls its cryptography once a process. Explicitly: with two providers in one build it would panic at the first connection instead of choosing.
 pub fn install_tls() {
     // Somebody else in this process has installed one: as good.

@@ -48,7 +48,6 @@ def function(
     """
     from .functions import Function
     from .options import check_options
-    from .session import default_project
 
     check_options(options)
     if isinstance(requirements, str):
@@ -59,7 +58,7 @@ def function(
             raise InvalidError(f"{fn!r} is not a function", field="fn", value=fn, cure="decorate a function: @rw.function above def …")
         own = getattr(fn, "__name__", None)
         spec = {field: value for field, value in (("requirements", requirements), ("outputs", outputs), ("image", image)) if value is not None}
-        return Function(project or default_project(), name or own or "function", "python", fn=fn, options=options, **spec)
+        return Function(project, name or own or "function", "python", fn=fn, options=options, **spec)
 
     return make(fn) if fn is not None else make
 

@@ -24,7 +24,7 @@ def define_captured(function: Function) -> Record:
     fn = function.fn
     assert fn is not None
     seen = function._captured
-    if seen is not None and seen[0] is engine() and seen[1].is_unchanged():
+    if seen is not None and seen[0] is engine() and seen[2]["project"] == function.project and seen[1].is_unchanged():
         return dict(seen[2])
     from .capture import capture_function, signature_of
 

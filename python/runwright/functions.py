@@ -23,13 +23,14 @@ class Function:
     Made by `rw.function` (from a Python function; calling the object calls it plainly, untracked) or by `project.new_function`.
 
     Attributes:
-        project (str), name (str), kind (str): what it is called and what it is.
+        name (str), kind (str): what it is called and what it is.
     """
 
     __runwright_function__ = True
 
-    def __init__(self, project: str, name: str, kind: str, *, record: Record | None = None, fn: Callable[..., Any] | None = None, **defined: Any):
-        self.project = project
+    def __init__(self, project: str | None, name: str, kind: str, *, record: Record | None = None, fn: Callable[..., Any] | None = None, **defined: Any):
+        # None: the session's, as it is when the function is used.
+        self._project = project
         self.name = name
         self.kind = kind
         self.fn = fn
@@ -50,6 +51,13 @@ class Function:
         if self.fn is None:
             raise InvalidError(f"{self.name} is not a Python function of this process", field="call", cure=f"run it: {self.name}.run(…)")
         return self.fn(*args, **kwargs)
+
+    @property
+    def project(self) -> str:
+        """Where it belongs."""
+        from .session import default_project
+
+        return self._project or default_project()
 
     @property
     def record(self) -> Record:

@@ -31,16 +31,8 @@ impl Engine {
         runtime.check(&definition.spec)?;
         let kind = Name::parse("kind", runtime.kind())?;
         let version = Function::digest(&kind, &definition.spec);
-        let function = Function {
-            project: project.name,
-            name,
-            kind,
-            version,
-            spec: definition.spec,
-            description: definition.description,
-            labels: definition.labels,
-            created: time::now(),
-        };
+        let function =
+            Function { project: project.name, name, kind, version, spec: definition.spec, description: definition.description, labels: definition.labels, created: time::now() };
         if let Some(newest) = self.store.function(&function.project, &function.name, None).await? {
             if newest.kind != function.kind {
                 return Err(Error::invalid(

@@ -69,7 +69,8 @@ impl Engine {
         if !secrets.is_empty() {
             super::secrets::redact(&mut end, &secrets);
         }
-        let end: End = serde_json::from_value(end).map_err(|error| Error::backend(format!("the end of an inline run cannot be read: {error}"), "this is a fault of Runwright; please report it"))?;
+        let end: End = serde_json::from_value(end)
+            .map_err(|error| Error::backend(format!("the end of an inline run cannot be read: {error}"), "this is a fault of Runwright; please report it"))?;
         for event in &events {
             if let Event::Entity { entity, .. } = event {
                 self.take_logged(&run, entity, folder).await?;
@@ -95,7 +96,7 @@ impl Engine {
         }
         let end = End::found(
             "RunnerLost",
-            "the process that ran it inline ended without writing an end".into(),
+            "the process that ran it inline ended without writing an end",
             "start it again with run.reproduce(), or without inline=True, which survives its client",
             time::now().as_duration().as_secs_f64(),
         );

@@ -57,26 +57,23 @@ impl Engine {
     /// An entity as an input.
     pub async fn describe_entity(&self, entity: &Entity, as_entity: bool) -> Result<Value> {
         let mut described = entity.spec.clone();
-        for (name, value) in [("key", &entity.key), ("type", &entity.of.as_str().to_owned()), ("kind", &entity.kind.to_string()), ("name", &entity.name.to_string()), ("id", &entity.id)] {
+        for (name, value) in
+            [("key", &entity.key), ("type", &entity.of.as_str().to_owned()), ("kind", &entity.kind.to_string()), ("name", &entity.name.to_string()), ("id", &entity.id)]
+        {
             described.insert(name.into(), value.clone().into());
         }
         described.insert("as".into(), if as_entity { "entity" } else { "value" }.into());
         let (artifacts, at) = self.place_of(entity)?;
-        match artifacts.local_path(&at) {
-            Some(path) => {
-                if !path.exists() && !entity.path.starts_with("http") {
-                    return Err(Error::not_found("key", &entity.key, format!("the bytes of {} are gone: {} does not exist", entity.key, path.display()), "log it again, or restore the file"));
-                }
-                described.insert("path".into(), path.display().to_string().into());
-            }
-            None => {
-                let url = artifacts.presigned_get(&at, LONGEST).await?;
-                described.insert("url".into(), url.map(String::from).into());
-            }
-        }
         if entity.path.starts_with("http") {
-            described.remove("path");
             described.insert("url".into(), entity.path.clone().into());
+        } else if let Some(path) = artifacts.local_path(&at) {
+            if !path.exists() {
+                return Err(super::finish::bytes_gone(&entity.key));
+            }
+            described.insert("path".into(), path.display().to_string().into());
+        } else {
+            let url = artifacts.presigned_get(&at, LONGEST).await?;
+            described.insert("url".into(), url.map(String::from).into());
         }
         Ok(Value::Object(described))
     }
@@ -110,12 +107,7 @@ impl Engine {
         let shape = upstream.shape.as_deref().unwrap_or("none");
         match output {
             Some(output) => parts.remove(output).ok_or_else(|| {
-                Error::invalid(
-                    name,
-                    output,
-                    format!("{name}: the run {} has no output {output:?}", upstream.key),
-                    format!("it has: {}", upstream.names.join(", ")),
-                )
+                Error::invalid(name, output, format!("{name}: the run {} has no output {output:?}", upstream.key), format!("it has: {}", upstream.names.join(", ")))
             }),
             None if shape == "single" => Ok(parts.into_iter().next().map_or(Value::Null, |(_, only)| only)),
             None => Ok(json!({"shape": shape, "names": upstream.names, "parts": parts})),
@@ -125,12 +117,9 @@ impl Engine {
 
 fn check_type(name: &str, wants: Option<&Type>, entity: &Entity) -> Result<()> {
     match wants {
-        Some(Type::Entity { entity: wanted }) if wanted != entity.of.as_str() => Err(Error::invalid(
-            name,
-            &entity.key,
-            format!("{name}={} is a {}, not a {wanted}", entity.key, entity.of.as_str()),
-            format!("give a {wanted}"),
-        )),
+        Some(Type::Entity { entity: wanted }) if wanted != entity.of.as_str() => {
+            Err(Error::invalid(name, &entity.key, format!("{name}={} is a {}, not a {wanted}", entity.key, entity.of.as_str()), format!("give a {wanted}")))
+        }
         _ => Ok(()),
     }
 }
@@ -141,8 +130,6 @@ pub fn entity_key(text: &str) -> Result<Key> {
     let key: Key = text.parse()?;
     match key.of {
         KeyType::Artifact | KeyType::Dataitem | KeyType::Model => Ok(key),
-        KeyType::Run | KeyType::Function => {
-            Err(Error::invalid("key", text, format!("{text} names a {}", key.of.as_str()), "give the key of an artifact, a dataitem or a model"))
-        }
+        KeyType::Run | KeyType::Function => Err(Error::invalid("key", text, format!("{text} names a {}", key.of.as_str()), "give the key of an artifact, a dataitem or a model")),
     }
 }

@@ -90,7 +90,12 @@ impl Engine {
     pub fn backend(&self, name: &str) -> Result<&Arc<dyn Backend>> {
         self.backends.iter().find(|backend| backend.name() == name).ok_or_else(|| {
             let known: Vec<&str> = self.backends.iter().map(|backend| backend.name()).collect();
-            Error::invalid("on", name, format!("there is no place to run called {name:?}{}", did_you_mean(name, known.iter().copied())), format!("use one of: {}", known.join(", ")))
+            Error::invalid(
+                "on",
+                name,
+                format!("there is no place to run called {name:?}{}", did_you_mean(name, known.iter().copied())),
+                format!("use one of: {}", known.join(", ")),
+            )
         })
     }
 }

@@ -165,4 +165,3 @@ impl Finished {
         events.iter().find_map(|event| if let Event::End(end) = event { Some(end.as_ref()) } else { None })
     }
 }
-

@@ -12,11 +12,18 @@ use crate::model::name::Digest;
 /// A commit made or a file edited is seen this much later at most. Asking git for every run would cost more than a short run.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// What git said of a folder, and when.
+struct Checkout {
+    asked: Instant,
+    folder: String,
+    found: Map<String, Value>,
+}
+
 /// What stays the same while a process lives, and the state of its git checkout.
 pub struct Session {
     pub host: String,
     fixed: Map<String, Value>,
-    git: Mutex<Option<(Instant, String, Map<String, Value>)>>,
+    git: Mutex<Option<Checkout>>,
 }
 
 impl Session {
@@ -37,13 +44,13 @@ impl Session {
         let folder = std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default();
         all.insert("cwd".into(), folder.clone().into());
         let mut cached = self.git.lock().unwrap_or_else(PoisonError::into_inner);
-        match cached.as_ref() {
-            Some((at, of, git)) if at.elapsed() < FRESH && *of == folder => all.extend(git.clone()),
-            _ => {
-                let git = git(Path::new(&folder));
-                all.extend(git.clone());
-                *cached = Some((Instant::now(), folder, git));
-            }
+        let fresh = cached.as_ref().filter(|checkout| checkout.asked.elapsed() < FRESH && checkout.folder == folder);
+        if let Some(checkout) = fresh {
+            all.extend(checkout.found.clone());
+        } else {
+            let found = git(Path::new(&folder));
+            all.extend(found.clone());
+            *cached = Some(Checkout { asked: Instant::now(), folder, found });
         }
         all
     }

@@ -12,11 +12,11 @@ use crate::model::function::Function;
 use crate::model::key::Key;
 use crate::model::name::{Digest, Name, RunId};
 use crate::model::project::Project;
+use crate::model::resources::Resources;
 use crate::model::run::{Input, MapItem, Retries, Run, RunSpec, Transition};
 use crate::model::signature::{Signature, Type};
 use crate::model::state::State;
 use crate::model::time;
-use crate::model::resources::Resources;
 use crate::runtime;
 
 /// What is asked for.
@@ -129,10 +129,8 @@ impl Engine {
 
 /// By what an equal run is found: version, action, parameters and the digests of the inputs.
 pub(super) fn cache_key(run: &Run, inputs: &Map<String, Value>) -> Digest {
-    let digests: Map<String, Value> = inputs
-        .iter()
-        .map(|(name, input)| (name.clone(), input.get("sha256").or_else(|| input.get("key")).cloned().unwrap_or_else(|| input.clone())))
-        .collect();
+    let digests: Map<String, Value> =
+        inputs.iter().map(|(name, input)| (name.clone(), input.get("sha256").or_else(|| input.get("key")).cloned().unwrap_or_else(|| input.clone()))).collect();
     Digest::of_json(&json!({"version": run.version, "action": run.action, "parameters": run.spec.parameters, "inputs": digests, "envs": run.spec.envs}))
 }
 

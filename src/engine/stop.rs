@@ -18,7 +18,10 @@ impl Engine {
             return Ok(run);
         }
         if Self::is_inline(&run) {
-            return Err(Error::conflict(format!("run {} runs inline, in the process of its caller", run.id), "interrupt that process (Ctrl-C); runs without inline=True can be stopped from anywhere"));
+            return Err(Error::conflict(
+                format!("run {} runs inline, in the process of its caller", run.id),
+                "interrupt that process (Ctrl-C); runs without inline=True can be stopped from anywhere",
+            ));
         }
         let backend = self.backend(run.backend.as_str())?;
         if !backend.reaches(&run) {
@@ -30,7 +33,10 @@ impl Engine {
         if run.state.is_final() {
             return Ok(run);
         }
-        Err(Error::backend(format!("run {} was told to stop, but goes on after {:.0} s", run.id, run.spec.grace + WRITING), "look at its log; the process may hang in the kernel (a dead network disk)"))
+        Err(Error::backend(
+            format!("run {} was told to stop, but goes on after {:.0} s", run.id, run.spec.grace + WRITING),
+            "look at its log; the process may hang in the kernel (a dead network disk)",
+        ))
     }
 
     /// Deletes a run's record, folder and log; what it made stays. Refused while it goes on.

@@ -63,15 +63,14 @@ impl Engine {
     /// Steps 1 to 4: everything that can be wrong is found here, before anything is created.
     async fn prepare(&self, backend: &dyn Backend, mut request: Request, functions: &mut Functions) -> Result<Found> {
         let key = (request.project.clone(), request.function.clone(), request.version.clone());
-        let (project, function) = match functions.get(&key) {
-            Some(found) => found.clone(),
-            None => {
-                let project = Arc::new(self.project_or_default(&request.project).await?);
-                // Step 1, define, has made the version.
-                let function = Arc::new(self.function(&request.project, &request.function, request.version.as_deref()).await?);
-                functions.insert(key, (project.clone(), function.clone()));
-                (project, function)
-            }
+        let (project, function) = if let Some(found) = functions.get(&key) {
+            found.clone()
+        } else {
+            let project = Arc::new(self.project_or_default(&request.project).await?);
+            // Step 1, define, has made the version.
+            let function = Arc::new(self.function(&request.project, &request.function, request.version.as_deref()).await?);
+            functions.insert(key, (project.clone(), function.clone()));
+            (project, function)
         };
         let (cache, staging) = (request.cache, request.staging.take());
         let mut run = self.record(&project, &function, request, backend.name())?;
@@ -104,7 +103,7 @@ impl Engine {
 
     /// Records that a run could not be handed over.
     async fn fail(&self, run: &Run, error: &Error) -> Result<()> {
-        let end = End::found("NotStarted", error.to_string(), "mend what is named, then run.reproduce()", crate::model::time::now().as_duration().as_secs_f64());
+        let end = End::found("NotStarted", &error.to_string(), "mend what is named, then run.reproduce()", crate::model::time::now().as_duration().as_secs_f64());
         self.store.update_run(run.id, |run| crate::model::event::fold(run, Event::End(Box::new(end.clone()))).map(|()| true)).await.map(drop)
     }
 }

@@ -20,7 +20,9 @@ const POINTS: usize = 10_000;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// It was handed over and waits.
-    Pending { time: f64 },
+    Pending {
+        time: f64,
+    },
     /// An attempt began.
     Running {
         time: f64,
@@ -31,7 +33,11 @@ pub enum Event {
         python: Option<String>,
     },
     /// A phase took so many seconds.
-    Mark { time: f64, name: String, seconds: f64 },
+    Mark {
+        time: f64,
+        name: String,
+        seconds: f64,
+    },
     Metric {
         time: f64,
         name: String,
@@ -39,11 +45,23 @@ pub enum Event {
         #[serde(default)]
         step: Option<i64>,
     },
-    Result { time: f64, name: String, value: Value },
+    Result {
+        time: f64,
+        name: String,
+        value: Value,
+    },
     /// The code logged an artifact, dataitem or model.
-    Entity { time: f64, entity: LoggedEntity },
+    Entity {
+        time: f64,
+        entity: LoggedEntity,
+    },
     /// An attempt failed and another follows.
-    Retry { time: f64, attempt: u32, error: Failure, delay: f64 },
+    Retry {
+        time: f64,
+        attempt: u32,
+        error: Failure,
+        delay: f64,
+    },
     /// The end.
     End(Box<End>),
 }
@@ -95,8 +113,8 @@ pub struct End {
 impl End {
     /// An end that was found rather than written: the runner is gone, or never was.
     #[must_use]
-    pub fn found(cause: &str, message: String, cure: &str, time: f64) -> Self {
-        let mut end = Self::found_in(State::Error, cause, &message, time);
+    pub fn found(cause: &str, message: &str, cure: &str, time: f64) -> Self {
+        let mut end = Self::found_in(State::Error, cause, message, time);
         if let Some(error) = &mut end.error {
             error.cure = Some(cure.into());
         }

@@ -85,13 +85,7 @@ impl FromStr for Key {
             return Err(bad("its id may have letters, digits and '-' only".into()));
         }
         let part = |field: &str, value: &str| Name::parse(field, value).map_err(|_| bad(format!("its {field} {value:?} is not a name")));
-        Ok(Self {
-            project: part("project", project)?,
-            of,
-            kind: part("kind", kind)?,
-            name: part("name", name)?,
-            id: id.map(str::to_owned),
-        })
+        Ok(Self { project: part("project", project)?, of, kind: part("kind", kind)?, name: part("name", name)?, id: id.map(str::to_owned) })
     }
 }
 

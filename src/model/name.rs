@@ -84,9 +84,9 @@ impl fmt::Display for RunId {
 impl FromStr for RunId {
     type Err = Error;
     fn from_str(value: &str) -> Result<Self> {
-        Uuid::try_parse(value).map(Self).map_err(|_| {
-            Error::invalid("run", value, format!("{value:?} is not the id of a run"), "ids look like 0190f3a2-…; `runwright runs` lists them")
-        })
+        Uuid::try_parse(value)
+            .map(Self)
+            .map_err(|_| Error::invalid("run", value, format!("{value:?} is not the id of a run"), "ids look like 0190f3a2-…; `runwright runs` lists them"))
     }
 }
 
@@ -113,12 +113,7 @@ impl Digest {
         if (6..=64).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Ok(Self(value.to_owned()));
         }
-        Err(Error::invalid(
-            "version",
-            value,
-            format!("{value:?} is not a version"),
-            "a version is a content digest of 64 hexadecimal digits, or the first 6 or more of them",
-        ))
+        Err(Error::invalid("version", value, format!("{value:?} is not a version"), "a version is a content digest of 64 hexadecimal digits, or the first 6 or more of them"))
     }
 
     /// All digits.

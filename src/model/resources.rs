@@ -36,12 +36,7 @@ impl Resources {
                         "gpu" => "a whole number such as \"1\"",
                         _ => "a size such as \"512Mi\" or \"4Gi\"",
                     };
-                    return Err(Error::invalid(
-                        &format!("resources.{field}"),
-                        value,
-                        format!("resources.{field} {value:?} is not a quantity"),
-                        format!("give {example}"),
-                    ));
+                    return Err(Error::invalid(&format!("resources.{field}"), value, format!("resources.{field} {value:?} is not a quantity"), format!("give {example}")));
                 }
             }
         }
@@ -74,10 +69,7 @@ pub fn quantity(text: &str) -> Option<f64> {
         ("T", 1e12),
         ("P", 1e15),
     ];
-    let (digits, factor) = SUFFIXES
-        .iter()
-        .find_map(|(suffix, factor)| text.strip_suffix(suffix).map(|digits| (digits, *factor)))
-        .unwrap_or((text, 1.0));
+    let (digits, factor) = SUFFIXES.iter().find_map(|(suffix, factor)| text.strip_suffix(suffix).map(|digits| (digits, *factor))).unwrap_or((text, 1.0));
     let plain = digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
     (plain && digits.bytes().next().is_some_and(|b| b.is_ascii_digit() || b == b'.')).then(|| digits.parse::<f64>().ok()).flatten().map(|n| n * factor)
 }

@@ -195,10 +195,7 @@ impl Run {
     /// Moves to a state that the table allows, at a time that is never before the last one (clocks jump).
     pub fn transition(&mut self, state: State, time: Timestamp, message: Option<String>) -> Result<()> {
         if !self.state.next().contains(&state) {
-            return Err(Error::conflict(
-                format!("run {} is {}; it cannot become {state}", self.id, self.state),
-                "look at its history with `runwright run show`",
-            ));
+            return Err(Error::conflict(format!("run {} is {}; it cannot become {state}", self.id, self.state), "look at its history with `runwright run show`"));
         }
         let time = self.history.last().map_or(time, |last| last.time.max(time));
         self.state = state;

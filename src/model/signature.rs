@@ -89,9 +89,13 @@ impl Type {
         match (self, tag) {
             (Self::Union { of }, _) => of.iter().any(|one| one.accepts_tagged(tag, content)),
             (Self::List { items: of } | Self::Tuple { items: of }, "$tuple") | (Self::Set { items: of }, "$set" | "$frozenset") => items(of),
-            (Self::Bytes, "$bytes" | "$bytearray") | (Self::Int, "$int") | (Self::Float, "$float" | "$int") | (Self::Str, "$str") | (Self::Dict { .. }, "$dict") => true,
             (Self::Literal { values }, _) => values.iter().any(|value| tagged(value).is_some_and(|(of, inner)| of == tag && inner == content)),
-            (Self::Any | Self::Object { .. }, _) => true,
+            (Self::Int, "$int")
+            | (Self::Float, "$float" | "$int")
+            | (Self::Str, "$str")
+            | (Self::Bytes, "$bytes" | "$bytearray")
+            | (Self::Dict { .. }, "$dict")
+            | (Self::Any | Self::Object { .. }, _) => true,
             _ => false,
         }
     }
@@ -146,20 +150,10 @@ impl Signature {
                 }
                 (Some(value), false) if !parameter.of.accepts(value) => {
                     let expected = parameter.of.describe();
-                    return Err(Error::invalid(
-                        name,
-                        shorten(value),
-                        format!("{function}: {name}={} is not {expected}", shorten(value)),
-                        format!("give {name} as {expected}"),
-                    ));
+                    return Err(Error::invalid(name, shorten(value), format!("{function}: {name}={} is not {expected}", shorten(value)), format!("give {name} as {expected}")));
                 }
                 (None, false) if parameter.required && !parameter.inject => {
-                    return Err(Error::invalid(
-                        name,
-                        "",
-                        format!("{function} needs {name:?}, which is not given"),
-                        format!("give {name}=… ({})", parameter.of.describe()),
-                    ));
+                    return Err(Error::invalid(name, "", format!("{function} needs {name:?}, which is not given"), format!("give {name}=… ({})", parameter.of.describe())));
                 }
                 _ => {}
             }
@@ -192,14 +186,14 @@ mod tests {
         .expect("a signature")
     }
 
-    fn check(parameters: Value, inputs: &[&str]) -> Result<()> {
+    fn check(parameters: &Value, inputs: &[&str]) -> Result<()> {
         signature().check("train", parameters.as_object().expect("an object"), &inputs.iter().copied().collect())
     }
 
     #[test]
     fn what_fits_is_accepted() {
-        check(json!({"depth": 8}), &["di"]).expect("fits");
-        check(json!({"di": "store://demo/dataitem/table/x"}), &[]).expect("a key is a value");
+        check(&json!({"depth": 8}), &["di"]).expect("fits");
+        check(&json!({"di": "store://demo/dataitem/table/x"}), &[]).expect("a key is a value");
     }
 
     #[test]
@@ -212,7 +206,7 @@ mod tests {
             (json!({}), &[][..], "needs \"di\""),
             (json!({"di": 1}), &["di"][..], "given twice"),
         ] {
-            let error = check(parameters, inputs).expect_err(words).to_string();
+            let error = check(&parameters, inputs).expect_err(words).to_string();
             assert!(error.contains(words), "{error}");
         }
     }

@@ -28,11 +28,10 @@ impl State {
     #[must_use]
     pub const fn next(self) -> &'static [Self] {
         match self {
-            Self::Created => &[Self::Pending, Self::Running, Self::Error, Self::Stopped],
+            Self::Created | Self::Resume => &[Self::Pending, Self::Running, Self::Error, Self::Stopped],
             Self::Pending => &[Self::Running, Self::Error, Self::Stopped],
             Self::Running => &[Self::Completed, Self::Error, Self::Stopped],
             Self::Stopped => &[Self::Resume],
-            Self::Resume => &[Self::Pending, Self::Running, Self::Error, Self::Stopped],
             Self::Completed | Self::Error => &[],
         }
     }

@@ -41,6 +41,7 @@ impl Engine {
     /// Opens the store. `runner` is called before the first run and gives the folder that holds the runner's files.
     #[new]
     #[pyo3(signature = (*, home, store, artifacts, python, runner, concurrency, session))]
+    #[allow(clippy::too_many_arguments)] // One a setting, as Python sees them.
     fn open(
         py: Python<'_>,
         home: PathBuf,
@@ -306,7 +307,8 @@ impl Engine {
     }
 
     /// The bytes behind a URL that the artifact store's crate understands (`s3://…`).
-    fn read_url(&self, url: String) -> Pending {
+    #[staticmethod]
+    fn read_url(url: String) -> Pending {
         Pending::bytes(async move {
             let (folder, file) = url.rsplit_once('/').ok_or_else(|| Error::invalid("url", &url, format!("{url:?} is no URL of a file"), "use s3://bucket/path/file"))?;
             let bytes = crate::store::artifacts::Artifacts::open(folder)?.get(file).await?;
@@ -324,11 +326,13 @@ impl Engine {
 
 fn seconds(field: &str, value: Option<f64>) -> crate::error::Result<Option<Duration>> {
     value
-        .map(|value| Duration::try_from_secs_f64(value).map_err(|_| Error::invalid(field, value, format!("{field}={value} is not a number of seconds"), "give a number of seconds, 0 or more")))
+        .map(|value| {
+            Duration::try_from_secs_f64(value)
+                .map_err(|_| Error::invalid(field, value, format!("{field}={value} is not a number of seconds"), "give a number of seconds, 0 or more"))
+        })
         .transpose()
 }
 
 fn entity_type(text: &str) -> crate::error::Result<KeyType> {
     serde_json::from_value(text.into()).map_err(|_| Error::invalid("type", text, format!("there is no entity type {text:?}"), "use artifact, dataitem or model"))
 }
-

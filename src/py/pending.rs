@@ -59,7 +59,7 @@ impl Pending {
         let work = self.take()?;
         let future = future_into_py::<threads::Tokio, _, _>(py, async move {
             match work.await {
-                Ok(answer) => Python::attach(|py| answer(py)),
+                Ok(answer) => Python::attach(answer),
                 Err(error) => Err(Python::attach(|py| errors::raise(py, &error))),
             }
         })?;

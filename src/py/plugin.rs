@@ -20,7 +20,11 @@ pub struct Plugin {
 
 impl Plugin {
     pub fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self { kind: object.getattr("kind")?.extract()?, actions: object.getattr("actions")?.try_iter()?.map(|action| action?.extract()).collect::<PyResult<_>>()?, object: object.clone().unbind() })
+        Ok(Self {
+            kind: object.getattr("kind")?.extract()?,
+            actions: object.getattr("actions")?.try_iter()?.map(|action| action?.extract()).collect::<PyResult<_>>()?,
+            object: object.clone().unbind(),
+        })
     }
 }
 

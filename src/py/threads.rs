@@ -51,11 +51,16 @@ pub fn wait<T: Send>(py: Python<'_>, future: impl Future<Output = T> + Send) -> 
             loop {
                 match tokio::time::timeout(SIGNALS, &mut future).await {
                     Ok(done) => return Ok(done),
-                    Err(_) => Python::attach(|py| py.check_signals())?,
+                    Err(_) => listen()?,
                 }
             }
         })
     })
+}
+
+/// Raises what a signal (Ctrl-C) has asked for meanwhile.
+fn listen() -> PyResult<()> {
+    Python::attach(|py| -> PyResult<()> { py.check_signals() })
 }
 
 /// The bridge to asyncio, over this process's runtime.

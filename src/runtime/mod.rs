@@ -82,8 +82,10 @@ pub fn action<'a>(runtime: &dyn Runtime, asked: Option<&'a str>) -> Result<std::
             format!("{} has no action {asked:?}{}", runtime.kind(), did_you_mean(asked, actions.iter().map(String::as_str))),
             format!("use one of: {}", actions.join(", ")),
         )),
-        None => actions.into_iter().next().map(Into::into).ok_or_else(|| {
-            Error::invalid("action", "", format!("the kind {} has no actions", runtime.kind()), "its runtime must name at least one")
-        }),
+        None => actions
+            .into_iter()
+            .next()
+            .map(Into::into)
+            .ok_or_else(|| Error::invalid("action", "", format!("the kind {} has no actions", runtime.kind()), "its runtime must name at least one")),
     }
 }

@@ -32,9 +32,8 @@ struct Source {
 
 impl Spec {
     fn parse(spec: &Map<String, Value>) -> Result<Self> {
-        serde_json::from_value(Value::Object(spec.clone())).map_err(|error| {
-            Error::invalid("spec", "", format!("the spec of a python function is not complete: {error}"), "define it with code= or code_src= and handler=")
-        })
+        serde_json::from_value(Value::Object(spec.clone()))
+            .map_err(|error| Error::invalid("spec", "", format!("the spec of a python function is not complete: {error}"), "define it with code= or code_src= and handler="))
     }
 }
 
@@ -74,7 +73,7 @@ impl Runtime for Python {
 fn check_requirement(field: &str, requirement: &str) -> Result<()> {
     let name_end = requirement.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(requirement.len());
     let rest = requirement[name_end..].trim_start();
-    let well_formed = name_end > 0 && (rest.is_empty() || rest.starts_with(['[', '=', '<', '>', '!', '~', '@', ';', '('])) && !rest.starts_with("=") | rest.starts_with("==");
+    let well_formed = name_end > 0 && (rest.is_empty() || rest.starts_with(['[', '=', '<', '>', '!', '~', '@', ';', '('])) && (rest.starts_with("==") || !rest.starts_with('='));
     if well_formed && !requirement.starts_with('-') && !requirement.contains('\n') {
         return Ok(());
     }

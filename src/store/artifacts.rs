@@ -18,7 +18,7 @@ use url::Url;
 use crate::error::{Error, Result};
 
 /// The longest that a presigned URL may live: the limit of signature version 4.
-pub const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// What is uploaded in one request, and the size of the parts of what is larger.
 const PART: usize = 8 * 1024 * 1024;
 
@@ -106,9 +106,7 @@ impl Artifacts {
                 let target = folder.join(path);
                 write_whole(&target, &content).map_err(|error| local_error("written", &target, &error))
             }
-            Self::Remote(remote) => {
-                remote.store.put(&remote.at(path), Bytes::from(content).into()).await.map_err(|error| remote.explain("written", path, &error)).map(drop)
-            }
+            Self::Remote(remote) => remote.store.put(&remote.at(path), Bytes::from(content).into()).await.map_err(|error| remote.explain("written", path, &error)).map(drop),
         }
     }
 
@@ -224,7 +222,7 @@ impl Remote {
     }
 
     fn at(&self, path: &str) -> Path {
-        Path::from_iter(self.prefix.parts().chain(Path::from(path).parts()))
+        self.prefix.parts().chain(Path::from(path).parts()).collect()
     }
 
     async fn put_file(&self, path: &str, file: &FilePath) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Artifacts, dataitems and models in the store, and their lineage.
 
-use super::database::{Statement, Value};
+use super::database::Statement;
+use super::select::Select;
 use super::{Store, from_rows, to_json};
 use crate::error::Result;
 use crate::model::entity::{Entity, Lineage};
@@ -51,30 +52,12 @@ impl Store {
 
     /// Entities, the newest first: every version.
     pub async fn entities(&self, filter: &EntityFilter) -> Result<Vec<Entity>> {
-        let mut conditions: Vec<String> = Vec::new();
-        let mut values: Vec<Value> = Vec::new();
-        let wanted = [
-            ("project", filter.project.as_ref().map(Name::as_str)),
-            ("type", filter.of.map(KeyType::as_str)),
-            ("name", filter.name.as_ref().map(Name::as_str)),
-            ("producer", filter.producer.as_deref()),
-        ];
-        for (column, value) in wanted {
-            if let Some(value) = value {
-                values.push(value.into());
-                conditions.push(format!("{column} = ${}", values.len()));
-            }
-        }
-        let mut sql = String::from("SELECT record FROM entities");
-        if !conditions.is_empty() {
-            sql.push_str(" WHERE ");
-            sql.push_str(&conditions.join(" AND "));
-        }
-        sql.push_str(" ORDER BY saved DESC");
-        if let Some(limit) = filter.limit {
-            sql.push_str(&format!(" LIMIT {limit}"));
-        }
-        from_rows(&self.database.query(Statement::new(sql, values)).await?)
+        let mut select = Select::from("entities");
+        select.only("project =", filter.project.as_ref().map(Name::as_str));
+        select.only("type =", filter.of.map(KeyType::as_str));
+        select.only("name =", filter.name.as_ref().map(Name::as_str));
+        select.only("producer =", filter.producer.as_deref());
+        from_rows(&self.database.query(select.newest_first("saved", filter.limit)).await?)
     }
 
     /// Deletes one version. Says whether there was one.

@@ -12,13 +12,8 @@ impl Store {
     pub async fn put_function(&self, function: &Function) -> Result<()> {
         let sql = "INSERT INTO functions (project, name, version, saved, record) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (project, name, version) DO UPDATE SET saved = excluded.saved";
-        let values = vec![
-            function.project.as_str().into(),
-            function.name.as_str().into(),
-            function.version.as_str().into(),
-            time::now().as_microsecond().into(),
-            to_json(function)?.into(),
-        ];
+        let values =
+            vec![function.project.as_str().into(), function.name.as_str().into(), function.version.as_str().into(), time::now().as_microsecond().into(), to_json(function)?.into()];
         self.change(sql, values).await.map(drop)
     }
 
@@ -39,7 +34,8 @@ impl Store {
 
     /// The newest version of every function of a project, by name.
     pub async fn functions(&self, project: &Name) -> Result<Vec<Function>> {
-        let sql = "SELECT record FROM functions f WHERE project = $1 AND saved = (SELECT MAX(saved) FROM functions g WHERE g.project = f.project AND g.name = f.name) ORDER BY name";
+        let sql =
+            "SELECT record FROM functions f WHERE project = $1 AND saved = (SELECT MAX(saved) FROM functions g WHERE g.project = f.project AND g.name = f.name) ORDER BY name";
         from_rows(&self.database.query(Statement::new(sql, vec![project.as_str().into()])).await?)
     }
 

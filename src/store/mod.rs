@@ -11,6 +11,7 @@ mod postgres;
 mod projects;
 mod runs;
 mod schema;
+mod select;
 mod sqlite;
 
 use std::path::Path;
@@ -43,7 +44,12 @@ impl Store {
             Some(url) => {
                 let path = url.strip_prefix("sqlite://").unwrap_or(url);
                 if path.contains("://") {
-                    return Err(Error::invalid("RUNWRIGHT_STORE", url, format!("{url:?} is no store that Runwright knows"), "use a path, sqlite:///path or postgresql://user@host/database"));
+                    return Err(Error::invalid(
+                        "RUNWRIGHT_STORE",
+                        url,
+                        format!("{url:?} is no store that Runwright knows"),
+                        "use a path, sqlite:///path or postgresql://user@host/database",
+                    ));
                 }
                 (Box::new(sqlite::Sqlite::open(Path::new(path))?), path.to_owned())
             }

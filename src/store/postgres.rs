@@ -125,9 +125,9 @@ async fn pause(tries: &mut u32) {
 /// Whether the same batch may succeed a moment later. A batch whose COMMIT was cut off may stand already: every statement of the store can be repeated.
 fn is_passing(error: &tokio_postgres::Error) -> bool {
     error.is_closed()
-        || error.code().is_some_and(|code| {
-            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::ADMIN_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW].contains(code)
-        })
+        || error
+            .code()
+            .is_some_and(|code| [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::ADMIN_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW].contains(code))
 }
 
 fn explain(error: &tokio_postgres::Error) -> Error {

@@ -1,6 +1,7 @@
 //! Runs in the store.
 
 use super::database::{Statement, Value};
+use super::select::Select;
 use super::{Store, from_row, from_rows, to_json};
 use crate::error::{Error, Result};
 use crate::model::name::{Digest, Name, RunId};
@@ -86,47 +87,20 @@ impl Store {
 
     /// Runs, the newest first.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
-        let mut conditions: Vec<String> = Vec::new();
-        let mut values: Vec<Value> = Vec::new();
-        let mut equal = |column: &str, value: Value| {
-            values.push(value);
-            conditions.push(format!("{column} ${}", values.len()));
-        };
-        if let Some(project) = &filter.project {
-            equal("project =", project.as_str().into());
-        }
-        if let Some(function) = &filter.function {
-            equal("function =", function.as_str().into());
-        }
-        if let Some(state) = filter.state.filter(|state| *state != State::Error) {
-            equal("state =", state.as_str().into());
-        }
-        if let Some(map) = &filter.map {
-            equal("map =", map.as_str().into());
-        }
-        if let Some(cache_key) = &filter.cache_key {
-            equal("cache_key =", cache_key.as_str().into());
-        }
-        if let Some(before) = filter.before {
-            equal("id <", before.to_string().into());
-        }
-        // Literals, so that the partial indexes fit.
+        let mut select = Select::from("runs");
+        select.only("project =", filter.project.as_ref().map(Name::as_str));
+        select.only("function =", filter.function.as_ref().map(Name::as_str));
+        select.only("map =", filter.map.as_deref());
+        select.only("cache_key =", filter.cache_key.as_ref().map(Digest::as_str));
+        select.only("id <", filter.before.map(|id| id.to_string()));
         if filter.open {
-            conditions.push("state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')".into());
+            select.literal("state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')");
         }
-        if filter.state == Some(State::Error) {
-            conditions.push("state = 'ERROR'".into());
+        match filter.state {
+            Some(State::Error) => select.literal("state = 'ERROR'"),
+            state => select.only("state =", state.map(State::as_str)),
         }
-        let mut sql = String::from("SELECT record FROM runs");
-        if !conditions.is_empty() {
-            sql.push_str(" WHERE ");
-            sql.push_str(&conditions.join(" AND "));
-        }
-        sql.push_str(" ORDER BY id DESC");
-        if let Some(limit) = filter.limit {
-            sql.push_str(&format!(" LIMIT {limit}"));
-        }
-        from_rows(&self.database.query(Statement::new(sql, values)).await?)
+        from_rows(&self.database.query(select.newest_first("id", filter.limit)).await?)
     }
 
     /// Runs whose id begins with `prefix`, two at most: enough to tell that it is not unique.
@@ -138,10 +112,7 @@ impl Store {
     /// Deletes a run's record. Says whether there was one.
     pub async fn delete_run(&self, id: RunId) -> Result<bool> {
         let id = || vec![id.to_string().into()];
-        let changed = self
-            .database
-            .execute(vec![Statement::new("DELETE FROM runs WHERE id = $1", id()), Statement::new("DELETE FROM reads WHERE run = $1", id())])
-            .await?;
+        let changed = self.database.execute(vec![Statement::new("DELETE FROM runs WHERE id = $1", id()), Statement::new("DELETE FROM reads WHERE run = $1", id())]).await?;
         Ok(changed.first() == Some(&1))
     }
 }

@@ -25,9 +25,7 @@ const STEPS: &[&[&str]] = &[&[
 
 /// Brings the database up to date. Several clients may do so at once.
 pub async fn migrate(database: &dyn Database) -> Result<()> {
-    database
-        .execute(vec![Statement::new("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT PRIMARY KEY)", Vec::new())])
-        .await?;
+    database.execute(vec![Statement::new("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT PRIMARY KEY)", Vec::new())]).await?;
     let newest = STEPS.len();
     let done = applied(database).await?;
     if done > newest {

@@ -19,7 +19,7 @@ use super::database::{Database, Row, Statement, Value};
 use crate::error::{Error, Result};
 
 /// How long one process waits for the others' commits. Not "for ever": a lock held by a hung process must be told.
-const BUSY: Duration = Duration::from_secs(60);
+const BUSY: Duration = Duration::from_mins(1);
 /// How many batches share a commit at most.
 const SHARED: usize = 256;
 
@@ -36,9 +36,8 @@ impl Sqlite {
     /// Opens or makes the file and its folder.
     pub fn open(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                Error::store(format!("the folder {} cannot be made: {error}", folder.display()), "set RUNWRIGHT_HOME to a folder that you may write to")
-            })?;
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Error::store(format!("the folder {} cannot be made: {error}", folder.display()), "set RUNWRIGHT_HOME to a folder that you may write to"))?;
         }
         let connection = connect(path)?;
         let (sender, receiver) = channel();
@@ -108,14 +107,14 @@ fn write_all(mut connection: Connection, waiting: &Receiver<(Vec<Statement>, Rep
             jobs.push(next);
         }
         let (batches, replies): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-        let outcomes = write_shared(&mut connection, &batches);
-        for (at, reply) in replies.into_iter().enumerate() {
-            let outcome = match &outcomes {
-                Ok(each) => each.get(at).map_or(Ok(Vec::new()), |one| one.as_ref().map(Clone::clone).map_err(|error| explain(error, path))),
-                Err(error) => Err(explain(error, path)),
-            };
-            // Who asked may have gone; the write stands all the same.
-            let _ = reply.send(outcome);
+        match write_shared(&mut connection, &batches) {
+            Ok(outcomes) => {
+                for (outcome, reply) in outcomes.into_iter().zip(replies) {
+                    // Who asked may have gone; the write stands all the same.
+                    let _ = reply.send(outcome.map_err(|error| explain(&error, path)));
+                }
+            }
+            Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(explain(&error, path))))),
         }
     }
 }
@@ -187,9 +186,7 @@ fn explain(error: &rusqlite::Error, path: &Path) -> Error {
             ("is locked by another process", "end the process that holds it (`fuser` on the file names it); nothing was written")
         }
         Some(ErrorCode::DiskFull) => ("cannot be written: the disk is full", "free some room; what is running goes on and is recorded afterwards"),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            ("is damaged", "move it away and call `runwright sync`: the runs are found again in their folders")
-        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ("is damaged", "move it away and call `runwright sync`: the runs are found again in their folders"),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ("may not be written", "give yourself the right, or set RUNWRIGHT_HOME to another folder"),
         Some(ErrorCode::CannotOpen) => ("cannot be opened", "check that the path exists and may be written, or set RUNWRIGHT_HOME to another folder"),
         Some(ErrorCode::SystemIoFailure) => ("cannot be read or written", "check the disk; if it is full, free some room"),

@@ -86,7 +86,7 @@ pub fn end_of(folder: &RunFolder, run: &Run, clients: &Clients) -> Result<Option
             // The client may have handed it over and gone between the two looks; and who seals it first decides.
             let end = End::found(
                 "NotStarted",
-                "the run was recorded, but its client ended before anything was started".into(),
+                "the run was recorded, but its client ended before anything was started",
                 "nothing ran and nothing is left to run: start it again with run.reproduce()",
                 seconds_now(),
             );
@@ -100,7 +100,7 @@ fn lost(folder: &RunFolder) -> End {
     let time = written.and_then(|metadata| metadata.modified()).ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     End::found(
         "RunnerLost",
-        "the run's process ended without writing an end: it was killed (SIGKILL), or the machine was restarted".into(),
+        "the run's process ended without writing an end: it was killed (SIGKILL), or the machine was restarted",
         "start it again with run.reproduce(); what it printed until then is in its logs",
         time.map_or_else(seconds_now, |time| time.as_secs_f64()),
     )

@@ -33,7 +33,7 @@ impl RunFolder {
     }
 
     /// Writes everything that the runner needs; `run.json` comes last and under its name only when whole: it hands the run over.
-    pub fn hand_over(&self, frozen: &Value, luggage: Luggage) -> Result<()> {
+    pub fn hand_over(&self, frozen: &Value, luggage: &Luggage) -> Result<()> {
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(&self.0)?;
             if let Some(staging) = &luggage.staging {
@@ -84,9 +84,9 @@ impl RunFolder {
     /// The end that the runner wrote.
     pub fn end(&self) -> Result<Option<End>> {
         match fs::read(self.file("end.json")) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| Error::backend(format!("{} cannot be read: {error}", self.file("end.json").display()), "it was changed by another program; `runwright run delete` removes the run")),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
+                Error::backend(format!("{} cannot be read: {error}", self.file("end.json").display()), "it was changed by another program; `runwright run delete` removes the run")
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.fault("read", &error)),
         }

