@@ -143,7 +143,7 @@ class Collector:
         if not done and is_cell:
             raise NoSourceError(name, value)
         if not done:
-            raise self._live(name, value)
+            raise self.live(name, value)
 
     def _code(self, name: str, value: Any, binder: Binder | None, env: Env) -> bool:
         """A function or a class of the module itself."""
@@ -157,7 +157,7 @@ class Collector:
             binder is not None and isinstance(binder.leaf, (ast.FunctionDef, ast.AsyncFunctionDef)) and self.definitions.named(name, binder)
         )
 
-    def _live(self, name: str, value: Any) -> CaptureError:
+    def live(self, name: str, value: Any) -> CaptureError:
         kind = type(value)
         module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
         cure = f"pass it as a parameter: {self.function}(…, {name}={name}), or create it inside of the function"

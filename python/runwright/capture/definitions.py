@@ -7,6 +7,7 @@ import ast
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from . import safe
 from .decorators import decorated, own_decorators, plain_function
 from .handler import bindings
 from .pieces import Piece
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .collect import Collector
     from .scope import Binder
 
+_LITERALS = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.UnaryOp)
 _POSTPONED = __future__.annotations.compiler_flag
 
 
@@ -216,15 +218,17 @@ class Definitions:
 
         for name, statement in bindings(node.body):
             right = getattr(statement, "value", None)
-            if not isinstance(right, ast.Constant) or not isinstance(statement, (ast.Assign, ast.AnnAssign)) or name not in vars(value):
+            if not isinstance(right, _LITERALS) or not isinstance(statement, (ast.Assign, ast.AnnAssign)) or name not in vars(value):
                 continue
             now = vars(value)[name]
-            if type(now) not in (int, float, str, bool, type(None), list, dict, tuple) or same_literal(right, now):
+            if type(now) not in (int, float, str, bool, type(None), list, dict, tuple, set) or same_literal(right, now):
+                continue
+            if safe.is_unchanged(right, now, self._to.lookup({})) and not isinstance(right, ast.Constant):
                 continue
             try:
                 piece.text += f"\n\n{node.name}.{name} = {self._to.values.renderer(piece.eager).render(now)}\n"
             except NotPlainError:
-                continue
+                raise self._to.live(f"{node.name}.{name}", now) from None
 
 
 def closure(function: Any) -> dict[str, Any]:

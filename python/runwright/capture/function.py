@@ -72,10 +72,25 @@ def _readable(fn: Any) -> dict[str, Any]:
         binders = scope.binders(name)
         collector.definitions.function(name, fn, raw, binders[-1] if binders else None)
     text = text_of(collector)
+    _check_secrets(text, name)
     collector.imports.local.follow(text, "functions.py", "functions")
     module = next(one for one in _NAMES if f"{one}.py" not in tree and f"{one}/__init__.py" not in tree)
     tree.add(f"{module}.py", text.encode("utf-8"))
     return tree.source("function", f"{module}:{name}")
+
+
+def _check_secrets(text: str, name: str) -> None:
+    """The last net: no value of an environment variable that is called a secret may be in the text, whatever way it came there."""
+    import os
+
+    from .values import SECRET
+
+    for key, value in os.environ.items():
+        if SECRET.search(key) and len(value) >= 8 and (value in text or repr(value)[1:-1] in text):
+            cure = f"read it inside of {name}() from os.environ, and name it in `secrets`"
+            raise CaptureError(
+                f"{name}() uses the value of ${key}, which looks like a secret: it would be kept in the version", field=key, cure=cure
+            )
 
 
 def text_of(collector: Collector) -> str:

@@ -58,12 +58,17 @@ def check_handler(handler: str, files: Mapping[str, str], *, main: str | None = 
         )
         raise InvalidError(f"handler: the code has no module {module!r}", field="handler", value=handler, cure=cure)
     tree = parse(files[path], path)
-    bound = dict.fromkeys(name for name, _ in bindings(tree.body))
+    bound = dict.fromkeys(name for name, _ in bindings([node for node in tree.body if not _is_main(node)]))
     if function not in bound and not any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" for n in tree.body):
         callables = [name for name, node in bindings(tree.body) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
         cure = close(function, list(bound)) or "it defines " + (", ".join(dict.fromkeys(callables)) or "no function")
         raise InvalidError(f"handler: {path} defines no {function!r} at its top level", field="handler", value=handler, cure=cure)
     return f"{module}:{function}"
+
+
+def _is_main(node: ast.stmt) -> bool:
+    """`if __name__ == "__main__":` does not happen when the module is imported."""
+    return isinstance(node, ast.If) and ast.unparse(node.test).replace('"', "'") in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def _only_module(handler: str, function: str, files: Mapping[str, str]) -> str:

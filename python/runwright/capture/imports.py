@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .modules import Modules, absolute
 from .pieces import FIRST, Piece
+from .source_text import lines_of
 from .tree import Tree
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Imports:
         if fitting:
             return
         if sys.modules.get(full) is not module or full == "__main__":
-            raise self._to._live(name, module)
+            raise self._to.live(name, module)
         text = f"import {full}\n" if name == full else f"import {full} as {name}\n"
         self._to.pieces[("module", name)] = Piece(FIRST, text, "import", {name})
 
@@ -98,7 +99,7 @@ class Imports:
         """A piece whose functions import from beside the module: from the captured one, they have to say where that is."""
         if "." not in text or "\0" in text:
             return text
-        lines = text.splitlines(keepends=True)
+        lines = lines_of(text)
         found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.level]
         for node in sorted(found, key=lambda node: (node.lineno, node.col_offset), reverse=True):
             raw = lines[node.lineno - 1].encode()

@@ -11,6 +11,10 @@ MAX_TEXT = 256 * 1024
 _EXACT = (bool, int, str, bytes, bytearray, complex, range, slice, type(None), type(Ellipsis), type(NotImplemented))
 
 
+class TooLargeError(Exception):
+    """The text of the value would be longer than `MAX_TEXT`."""
+
+
 class NotPlainError(Exception):
     """The value cannot be written. `args[0]` is the object at fault, which may be inside of it."""
 
@@ -30,13 +34,18 @@ class Renderer:
     def __init__(self, module: Callable[[str], str], thing: Callable[[type], str]) -> None:
         self._module = module
         self._thing = thing
+        self._left = MAX_TEXT
 
     def render(self, value: Any, depth: int = 0) -> str:
         """The expression.
 
         Raises:
             NotPlainError: if the value is none that can be written.
+            TooLargeError: if its text is too long.
         """
+        self._left -= len(value) if isinstance(value, (str, bytes, bytearray)) else 4
+        if self._left < 0:
+            raise TooLargeError
         if depth > 50:  # a cycle, or close to one
             raise NotPlainError(value)
         kind = type(value)

@@ -16,91 +16,42 @@ from typing import Any
 
 MISSING = object()
 
-_CALLS = frozenset(
-    [
-        "re.compile",
-        "logging.getLogger",
-        "os.getenv",
-        "collections.namedtuple",
-        "typing.NamedTuple",
-        "typing.TypedDict",
-        "typing.NewType",
-        "typing.TypeVar",
-        "typing.ParamSpec",
-        "typing.TypeVarTuple",
-        "typing.cast",
-        "typing_extensions.TypedDict",
-        "typing_extensions.TypeVar",
-        "typing_extensions.ParamSpec",
-        "typing_extensions.NewType",
-        "enum.Enum",
-        "enum.IntEnum",
-        "enum.StrEnum",
-        "enum.Flag",
-        "enum.IntFlag",
-        "dataclasses.make_dataclass",
-        "dataclasses.field",
-        "pathlib.Path",
-        "pathlib.PurePath",
-        "pathlib.PurePosixPath",
-        "pathlib.PureWindowsPath",
-        "pathlib._local.Path",
-        "pathlib._local.PurePath",
-        "datetime.date",
-        "datetime.time",
-        "datetime.datetime",
-        "datetime.timedelta",
-        "datetime.timezone",
-        "zoneinfo.ZoneInfo",
-        "decimal.Decimal",
-        "fractions.Fraction",
-        "uuid.UUID",
-        "string.Template",
-        "struct.Struct",
-        "types.SimpleNamespace",
-        "types.MappingProxyType",
-        "functools.partial",
-        "functools.lru_cache",
-        "functools.cache",
-        "_functools.partial",
-        "functools.cmp_to_key",
-        "operator.itemgetter",
-        "operator.attrgetter",
-        "operator.methodcaller",
-        "contextvars.ContextVar",
-        "_contextvars.ContextVar",
-        "_thread._local",
-        "builtins.object",
-        "builtins.int",
-        "builtins.float",
-        "builtins.str",
-        "builtins.bool",
-        "builtins.bytes",
-        "builtins.complex",
-        "builtins.tuple",
-        "builtins.list",
-        "builtins.dict",
-        "builtins.set",
-        "builtins.frozenset",
-        "builtins.range",
-        "builtins.slice",
-        "builtins.len",
-        "builtins.min",
-        "builtins.max",
-        "builtins.sum",
-        "builtins.sorted",
-        "builtins.round",
-        "builtins.abs",
-        "builtins.property",
-        "builtins.staticmethod",
-        "builtins.classmethod",
-        "numpy.dtype",
-        "numpy.vectorize",
-        "torch.device",
-    ]
-)
+# By module, since a call is judged by where it comes from.
+_BY_MODULE = {
+    "re": "compile",
+    "logging": "getLogger",
+    "os": "getenv",
+    "collections": "namedtuple",
+    "typing": "NamedTuple TypedDict NewType TypeVar ParamSpec TypeVarTuple cast",
+    "typing_extensions": "TypedDict NewType TypeVar ParamSpec",
+    "enum": "Enum IntEnum StrEnum Flag IntFlag",
+    "dataclasses": "make_dataclass field",
+    "pathlib": "Path PurePath PurePosixPath PureWindowsPath",
+    "pathlib._local": "Path PurePath PurePosixPath PureWindowsPath",
+    "datetime": "date time datetime timedelta timezone",
+    "zoneinfo": "ZoneInfo",
+    "decimal": "Decimal",
+    "fractions": "Fraction",
+    "uuid": "UUID",
+    "string": "Template",
+    "struct": "Struct",
+    "_struct": "Struct",
+    "types": "MappingProxyType",
+    "functools": "partial lru_cache cache cmp_to_key",
+    "operator": "itemgetter attrgetter methodcaller",
+    "contextvars": "ContextVar",
+    "_contextvars": "ContextVar",
+    "builtins": "object int float str bool bytes complex tuple list dict set frozenset range slice"
+    " len min max sum sorted round abs mappingproxy property staticmethod classmethod",
+    "numpy": "dtype vectorize",
+    "pandas": "Timestamp Timedelta",
+    "pandas._libs.tslibs.timestamps": "Timestamp",
+    "pandas._libs.tslibs.timedeltas": "Timedelta",
+    "torch": "device",
+}
+_CALLS = frozenset(f"{module}.{name}" for module, names in _BY_MODULE.items() for name in names.split(" "))
 # What these give must not be written into a version, where anyone who may read it finds it.
-_ENVIRONMENT = frozenset(("os.environ", "os.getenv"))
+_ENVIRONMENT = frozenset(("os.getenv", "getpass.getpass", "getpass.unix_getpass"))
 _PLAIN_NODES = (
     ast.Constant, ast.Name, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp,
     ast.JoinedStr, ast.FormattedValue, ast.Subscript, ast.Slice, ast.ListComp, ast.SetComp, ast.DictComp, ast.comprehension, ast.keyword,
@@ -137,6 +88,37 @@ def is_pure_call(func: ast.expr, lookup: Lookup) -> bool:
     return value is not MISSING and full_name(value) in _CALLS
 
 
+def is_unchanged(node: ast.expr, value: Any, lookup: Lookup) -> bool:
+    """Whether a list, dict, set or tuple still holds what its display says; anything else is taken to be as it was made."""
+    if type(value) not in (list, dict, set, tuple):
+        return not isinstance(node, (ast.Name, ast.Attribute)) or any(value_of(node, lookup) is one for one in (value, MISSING))
+    if isinstance(node, ast.Dict) and type(value) is dict:
+        if len(node.keys) != len(value) or None in node.keys:
+            return False
+        return all(_is_same(one, key, lookup) for one, key in zip(node.keys, value, strict=True)) and all(
+            _is_same(one, item, lookup) for one, item in zip(node.values, value.values(), strict=True)
+        )
+    if isinstance(node, ast.Set) and type(value) is set:
+        return len(node.elts) == len(value)
+    if isinstance(node, ast.List if type(value) is list else ast.Tuple):
+        elements: list[ast.expr] = node.elts
+        return len(elements) == len(value) and all(_is_same(one, item, lookup) for one, item in zip(elements, value, strict=True))
+    return False
+
+
+def _is_same(node: ast.expr | None, value: Any, lookup: Lookup) -> bool:
+    if isinstance(node, ast.Constant):
+        return type(node.value) is type(value) and bool(node.value == value)
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        found = value_of(node, lookup)
+        return found is value or (isinstance(node, ast.Attribute) and found is MISSING) or _is_equal_plain(found, value)
+    return node is not None and is_unchanged(node, value, lookup)
+
+
+def _is_equal_plain(found: Any, value: Any) -> bool:
+    return type(found) is type(value) and type(found) in (int, str, float, bool, bytes, tuple) and found == value
+
+
 def value_of(node: ast.expr, lookup: Lookup) -> Any:
     """What a dotted name means, told without running code of anyone: attributes of modules and classes, and `os.environ.get`."""
     if isinstance(node, ast.Name):
@@ -155,11 +137,11 @@ def full_name(value: Any) -> str:
 
 
 def reads_environment(node: ast.AST, lookup: Lookup) -> bool:
-    """Whether an expression reads environment variables: it is kept as it is, so that no secret gets into a version."""
+    """Whether an expression reads environment variables or a password: what it gives must not get into a version."""
     for one in ast.walk(node):
         if isinstance(one, (ast.Name, ast.Attribute)):
             value = value_of(one, lookup)
-            if value is os.environ or full_name(value) in _ENVIRONMENT or full_name(getattr(value, "__func__", None)) in _ENVIRONMENT:
+            if value is os.environ or full_name(value) in _ENVIRONMENT:
                 return True
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from types import CodeType
@@ -27,13 +28,14 @@ class Text:
         self.tree = tree
         self.order = order
         self.is_cell = is_cell
-        self._lines = text.splitlines(keepends=True)
+        self._lines = lines_of(text)
+        self._functions: dict[int, list[FunctionNode]] | None = None
         self._parents: dict[ast.AST, ast.AST] | None = None
 
     @classmethod
     def of(cls, text: str, order: int, is_cell: bool = False) -> Text | None:
         """None where the text is no Python (a cell that failed)."""
-        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ")
+        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         try:
             return cls(text, ast.parse(text), order, is_cell)
         except (SyntaxError, ValueError, RecursionError):
@@ -75,17 +77,19 @@ class Text:
 
     def function(self, code: CodeType) -> FunctionNode | None:
         """The one function or lambda that this code can have been compiled from."""
-        count = code.co_argcount + code.co_kwonlyargcount
-        found: list[FunctionNode] = []
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Lambda):
-                fits = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                fits = code.co_name == node.name and first_line(node) == code.co_firstlineno
-            else:
-                continue
-            if fits and [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)] == _plain_names(code, count):
-                found.append(node)
+        if self._functions is None:
+            self._functions = {}
+            for node in ast.walk(self.tree):
+                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                    line = node.lineno if isinstance(node, ast.Lambda) else first_line(node)
+                    self._functions.setdefault(line, []).append(node)
+        parameters = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        found = [
+            node
+            for node in self._functions.get(code.co_firstlineno, [])
+            if code.co_name == getattr(node, "name", "<lambda>")
+            and [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)] == parameters
+        ]
         return found[0] if len(found) == 1 else None
 
     def segment(self, node: ast.stmt) -> str:
@@ -102,14 +106,15 @@ class Text:
         text = self.segment(node)
         if not removed:
             return text
-        lines = text.splitlines(keepends=True)
+        lines = lines_of(text)
         start = first_line(node)
         gone = {line - start for one in removed for line in range(one.lineno, (one.end_lineno or one.lineno) + 1)}
         return "".join(line for at, line in enumerate(lines) if at not in gone)
 
 
-def _plain_names(code: CodeType, count: int) -> list[str]:
-    return list(code.co_varnames[:count])
+def lines_of(text: str) -> list[str]:
+    """The lines of Python source, with their ends. (`str.splitlines` ends a line at characters that may be in a string.)"""
+    return [line for line in re.split(r"(?<=\n)", text) if line]
 
 
 def first_line(node: ast.stmt | Definition) -> int:
@@ -120,7 +125,7 @@ def first_line(node: ast.stmt | Definition) -> int:
 
 def dedent(block: str) -> str:
     """Remove the indentation of the first line from all, except inside of strings that span lines."""
-    lines = block.splitlines(keepends=True)
+    lines = lines_of(block)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     margin = len(lines[0]) - len(lines[0].lstrip(" \t"))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ..exceptions import CaptureError
 from . import safe
 from .pieces import SECOND, Piece, Position, module_mark
-from .plain import MAX_TEXT, NoSourceError, NotPlainError, Renderer
+from .plain import NoSourceError, NotPlainError, Renderer, TooLargeError
 
 if TYPE_CHECKING:
     from .collect import Collector
     from .scope import Binder
 
-_SECRET = re.compile(r"(?i)(^|_)(token|secret|password|passwd|api_?key|credentials?|private_key)(_|$)")
+SECRET = re.compile(r"(?i)(^|_)(token|secret|password|passwd|api_?key|credentials?|private_key)(_|$)")
 _GIVEN = frozenset(("__name__", "__file__", "__doc__", "__package__", "__spec__"))
 
 
@@ -51,6 +51,9 @@ class Values:
         needed: set[str] = set()
         try:
             text = self.renderer(needed).render(value)
+        except TooLargeError:
+            cure = f"pass it as a parameter: {self._to.function}(…, {name}={name})"
+            raise CaptureError(f"{self._to.function}() uses {name!r}, a value too large for source", field=name, cure=cure) from None
         except (NotPlainError, NoSourceError, RecursionError):
             return False
         statement = binder.leaf if binder is not None and binder.leaf is binder.top else None
@@ -59,7 +62,7 @@ class Values:
         single = isinstance(statement, (ast.Assign, ast.AnnAssign)) and _single_target(statement) == name
         if binder is not None and right is not None:
             lookup = self._to.lookup({})
-            if safe.reads_environment(right, lookup):
+            if self._is_secret(right, lookup, set()):
                 # Written as it is now, a secret of the environment would be in the version.
                 if single and self.statement(name, value, binder):
                     return True
@@ -71,13 +74,22 @@ class Values:
                 self._to.pieces[name] = piece
                 piece.eager, piece.lazy = self._to.require(piece.text, {})  # an annotation's names
                 return True
-        if type(value) is str and _SECRET.search(name) and not is_cell and not isinstance(right, ast.Constant):
+        if type(value) is str and SECRET.search(name) and not is_cell and not isinstance(right, ast.Constant):
             raise self._secret(name)
-        if len(text) > MAX_TEXT:
-            cure = f"pass it as a parameter: {self._to.function}(…, {name}={name})"
-            raise CaptureError(f"{self._to.function}() uses {name!r}, a value of {len(text):,} characters", field=name, cure=cure)
         self._to.pieces[name] = Piece(position, f"{name} = {text}\n", "assign", {name}, eager=needed)
         return True
+
+    def _is_secret(self, node: ast.AST, lookup: safe.Lookup, seen: set[str]) -> bool:
+        """Whether a right side reads the environment or asks a person, itself or by what the names in it were made from."""
+        if safe.reads_environment(node, lookup):
+            return True
+        for name in {one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - seen:
+            seen.add(name)
+            for binder in self._to.scope.binders(name):
+                right = binder.leaf.value if isinstance(binder.leaf, (ast.Assign, ast.AnnAssign, ast.AugAssign)) else None
+                if right is not None and self._is_secret(right, lookup, seen):
+                    return True
+        return False
 
     def _names_things(self, node: ast.expr, lookup: safe.Lookup) -> bool:
         """Whether an expression depends on nothing that may have changed: only on modules, classes and functions."""
@@ -101,7 +113,10 @@ class Values:
             right = leaf.value
         else:
             return False
-        if not safe.is_safe(right, self._to.lookup({})) or any(isinstance(one.leaf, ast.AugAssign) for one in self._to.scope.binders(name)):
+        lookup = self._to.lookup({})
+        if not safe.is_safe(right, lookup) or any(isinstance(one.leaf, ast.AugAssign) for one in self._to.scope.binders(name)):
+            return False
+        if not safe.is_unchanged(right, value, lookup):
             return False
         text = binder.text.segment(leaf)
         piece = Piece(binder.position, text, "assign", {name})

@@ -686,6 +686,58 @@ def f():
         ["class E"],
         [],
     ),
+    "environment_in_a_helper_value": (
+        """
+import os
+PW = os.environ.get('NO_SUCH_X', 'pw')
+URL = f'db://u:{PW}@host'
+def f():
+    return URL
+""",
+        (),
+        ["URL = f'db://u:{PW}@host'", "PW = os.environ.get"],
+        ["u:pw@"],
+    ),
+    "functions_in_a_list": (
+        """
+def a(x):
+    return x
+def b(x):
+    return -x
+STEPS = [a, b, lambda x: x * 2]
+def f(x):
+    return [s(x) for s in STEPS]
+""",
+        (1,),
+        ["STEPS = [a, b, lambda x: x * 2]"],
+        [],
+    ),
+    "changed_list_of_a_class": (
+        """
+class C:
+    items = {}
+    other = []
+C.items['a'] = 1
+def f():
+    return C.items, C.other
+""",
+        (),
+        ["C.items = {'a': 1}"],
+        ["C.other ="],
+    ),
+    "strange_line_ends": ("X = 'a\u2028b\x85c\x0cd'\n# \u2028 \x0b\ndef f():\n    return X\n", (), ["a\u2028b\x85c"], []),
+    "alias_of_an_old_function": (
+        """
+def g():
+    return 1
+h = g
+def f():
+    return h()
+""",
+        (),
+        ["h = g"],
+        [],
+    ),
 }
 
 
@@ -841,6 +893,33 @@ def f():
         "secret",
     ),
     "environment": ("import os\nX = os.environ['PATH'] + input.__name__.upper()\ndef f():\n    return X\n", "X", "os.environ"),
+    "registry": (
+        """
+REGISTRY = {}
+def register(fn):
+    REGISTRY[fn.__name__] = fn
+    return fn
+@register
+def a():
+    return 1
+def f():
+    return REGISTRY['a']()
+""",
+        "REGISTRY",
+        "live dict",
+    ),
+    "registry_of_a_class": (
+        """
+class R:
+    items = []
+R.items.append(print)
+def f():
+    return R.items
+""",
+        "R.items",
+        "live list",
+    ),
+    "asked_for": ("import getpass\nX = 'v' if 1 else getpass.getpass()\nY = X * 2\ndef f():\n    return Y\n", "X", "secret"),
     "large": ("big = list(range(100_000))\ndef f():\n    return len(big)\n", "big", "pass it as a parameter"),
 }
 
@@ -872,6 +951,14 @@ def test_secrets_of_the_environment_are_not_in_the_version(lab: Lab, monkeypatch
     source = capture_function(module.f)
     assert "s3cr3t-value" not in str(source)
     assert "os.environ['LAB_TOKEN']" in source["files"]["functions.py"]
+
+
+def test_a_secret_that_came_another_way(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_API_KEY", "s3cr3t-value")
+    module = lab.module("import os\nCONFIG = {}\nCONFIG['key'] = os.environ['LAB_API_KEY']\ndef f():\n    return CONFIG\n")
+    with pytest.raises(CaptureError, match=r"\$LAB_API_KEY") as caught:
+        capture_function(module.f)
+    assert "s3cr3t-value" not in f"{caught.value}{vars(caught.value)}"
 
 
 def test_installed_functions_and_classes_are_imported(lab: Lab) -> None:

@@ -121,6 +121,12 @@ def test_misspelt(handler: str, cure: str) -> None:
     assert cure in str(caught.value.cure)
 
 
+def test_what_only_a_script_defines_is_not_there() -> None:
+    files = {"m.py": "def a(): ...\nif __name__ == '__main__':\n    def b(): ...\n"}
+    with pytest.raises(InvalidError):
+        check_handler("m:b", files)
+
+
 def test_syntax_error_has_file_and_line() -> None:
     with pytest.raises(SourceError, match=r"broken\.py:2"):
         check_handler("broken:f", FILES)
