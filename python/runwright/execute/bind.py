@@ -1,6 +1,15 @@
 """Which value goes to which parameter, without `inspect` (whose import costs 10 ms) where the function is a plain one."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PLR0912, PLR0917
+
+from __future__ import annotations
+
 from .failure import Failed
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 # Supplied by the runner where a parameter has such a name, no default, and no value of the user's.
 INJECTED = ("project", "run", "context", "event")
@@ -15,7 +24,7 @@ class Shape:
 
     __slots__ = ("defaults", "keyword_only", "positional_only", "regular", "varargs", "varkeywords")
 
-    def __init__(self, positional_only, regular, keyword_only, varargs, varkeywords, defaults) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, positional_only: Any, regular: Any, keyword_only: Any, varargs: Any, varkeywords: Any, defaults: Any) -> None:
         self.positional_only = positional_only
         self.regular = regular
         self.keyword_only = keyword_only
@@ -24,10 +33,10 @@ class Shape:
         self.defaults = defaults
 
 
-def shape_of(fn) -> "Shape | None":  # type: ignore[no-untyped-def]
+def shape_of(fn: Any) -> Shape | None:
     """The signature; None where it cannot be told (some built-in functions)."""
     while type(fn) is _plain_function and "__wrapped__" in fn.__dict__ and "__signature__" not in fn.__dict__:
-        fn = fn.__wrapped__
+        fn = fn.__dict__["__wrapped__"]
     skip = 0
     if type(fn) is _bound_method and type(fn.__func__) is _plain_function:
         fn, skip = fn.__func__, 1
@@ -48,14 +57,14 @@ def shape_of(fn) -> "Shape | None":  # type: ignore[no-untyped-def]
     return Shape(names[skip:positional], names[max(positional, skip) : count], names[count : count + only], varargs, varkeywords, defaults)
 
 
-def _inspected(fn) -> "Shape | None":  # type: ignore[no-untyped-def]
+def _inspected(fn: Any) -> Shape | None:
     import inspect
 
     try:
         parameters = inspect.signature(fn).parameters.values()
     except (TypeError, ValueError):
         return None
-    kinds: "dict[object, list[str]]" = {}
+    kinds: dict[object, list[str]] = {}
     for parameter in parameters:
         kinds.setdefault(parameter.kind, []).append(parameter.name)
     of = inspect.Parameter
@@ -69,7 +78,7 @@ def _inspected(fn) -> "Shape | None":  # type: ignore[no-untyped-def]
     )
 
 
-def bind(fn, values: dict, supply):  # type: ignore[no-untyped-def, type-arg]
+def bind(fn: Any, values: dict[str, Any], supply: Any) -> Any:
     """The arguments of the call.
 
     Args:
@@ -131,14 +140,14 @@ def bind(fn, values: dict, supply):  # type: ignore[no-untyped-def, type-arg]
     return positional, keyword
 
 
-def _supplied(fn, name: str, supply):  # type: ignore[no-untyped-def]
+def _supplied(fn: Any, name: str, supply: Any) -> Any:
     if name in INJECTED:
         return supply(name)
     message = f"{_name(fn)} needs a value for {name!r}"
     raise Failed("InputError", message, f"give it as a parameter or an input, or give {name!r} a default")
 
 
-def _refuse(fn, shape: Shape, name: str) -> None:  # type: ignore[no-untyped-def]
+def _refuse(fn: Any, shape: Shape, name: str) -> None:
     from difflib import get_close_matches
 
     known = (*shape.positional_only, *shape.regular, *shape.keyword_only)
@@ -147,5 +156,5 @@ def _refuse(fn, shape: Shape, name: str) -> None:  # type: ignore[no-untyped-def
     raise Failed("InputError", f"{_name(fn)} has no parameter {name!r}", f"did you mean {near[0]!r}?" if near else takes)
 
 
-def _name(fn) -> str:  # type: ignore[no-untyped-def]
+def _name(fn: Any) -> str:
     return f"{getattr(fn, '__name__', type(fn).__name__)}()"

@@ -1,5 +1,10 @@
 """The runner as files, for a folder on this machine or for a pod."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PTH100, PTH103, PTH104, PTH112, PTH118, PTH120, PTH123, PTH208
+
+from __future__ import annotations
+
 _MAIN = '''"""The runner's entry; see execute/__main__.py."""
 
 import os
@@ -11,11 +16,11 @@ if __name__ == "__main__":
     sys.modules["_runwright"] = _package
     from _runwright.execute.__main__ import main
 
-    sys.exit(main(sys.argv[1:], os.path.abspath(__file__)))
+    os._exit(main(sys.argv[1:], os.path.abspath(__file__)))
 '''
 
 
-def bundle_files() -> "dict[str, str]":
+def bundle_files() -> dict[str, str]:
     """Every file of the runner: path below the folder that holds `_runwright` → text. Raises OSError where the installation is damaged."""
     import os
 
@@ -30,7 +35,7 @@ def bundle_files() -> "dict[str, str]":
     return files
 
 
-def digest(files: "dict[str, str]") -> str:
+def digest(files: dict[str, str]) -> str:
     """What names a bundle: the SHA-256 of its paths and texts, in hexadecimal."""
     import hashlib
 

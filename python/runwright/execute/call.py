@@ -1,5 +1,10 @@
 """The call itself: bind, inject, invoke, collect. The same code in a process of its own, in a pod, and inline in the caller's process."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PERF203
+
+from __future__ import annotations
+
 import time
 
 from . import context as contexts
@@ -7,12 +12,24 @@ from .bind import bind
 from .failure import Failed, describe
 from .load import unwrap
 
-_write = None
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
-_FRESH_END = {"exit_code": None, "signal": None, "error": None, "shape": "none", "outputs": {}, "names": [], "distributions": None}
+_write: Any = None
+
+_FRESH_END: dict[str, Any] = {
+    "exit_code": None,
+    "signal": None,
+    "error": None,
+    "shape": "none",
+    "outputs": {},
+    "names": [],
+    "distributions": None,
+}
 
 
-def invoke(fn, values: dict, supply):  # type: ignore[no-untyped-def, type-arg]
+def invoke(fn: Any, values: dict[str, Any], supply: Any) -> Any:
     """Call the function; a coroutine is run to its end. Raises Failed (binding) or whatever the user's code raises."""
     positional, keyword = bind(fn, values, supply)
     value = fn(*positional, **keyword)
@@ -22,7 +39,7 @@ def invoke(fn, values: dict, supply):  # type: ignore[no-untyped-def, type-arg]
     return value
 
 
-def _await(coroutine):  # type: ignore[no-untyped-def]
+def _await(coroutine: Any) -> Any:
     import asyncio
 
     try:
@@ -37,7 +54,7 @@ def _await(coroutine):  # type: ignore[no-untyped-def]
         return pool.submit(contextvars.copy_context().run, asyncio.run, coroutine).result()
 
 
-def declared_outputs(fn, call: dict):  # type: ignore[no-untyped-def, type-arg]
+def declared_outputs(fn: Any, call: dict[str, Any]) -> Any:
     """The names of outputs that the task or else the function's decorator declares, or None."""
     names = call.get("outputs")
     if names is None:
@@ -45,7 +62,7 @@ def declared_outputs(fn, call: dict):  # type: ignore[no-untyped-def, type-arg]
     return list(names) if names is not None else None
 
 
-def collect(value, declared, base: str):  # type: ignore[no-untyped-def]
+def collect(value: Any, declared: Any, base: str) -> Any:
     """Write what was returned.
 
     Args:
@@ -69,7 +86,7 @@ def collect(value, declared, base: str):  # type: ignore[no-untyped-def]
         shape, named = "single", {"result": value}
     global _write
     if _write is None:
-        from ..materialize import write as _write  # noqa: PLW0603
+        from ..materialize import write as _write
     outputs = {}
     for name, entry in named.items():
         try:
@@ -81,7 +98,7 @@ def collect(value, declared, base: str):  # type: ignore[no-untyped-def]
     return shape, outputs
 
 
-def _as_declared(value, declared: list):  # type: ignore[no-untyped-def, type-arg]
+def _as_declared(value: Any, declared: list[str]) -> Any:
     if len(declared) == 1:
         return "single", {declared[0]: value}
     wanted = f"{len(declared)} outputs were declared ({', '.join(declared)})"
@@ -95,7 +112,7 @@ def _as_declared(value, declared: list):  # type: ignore[no-untyped-def, type-ar
         raise Failed("OutputError", message, "return a dict with exactly the declared names")
     if isinstance(value, (tuple, list)):
         if len(value) == len(declared):
-            return "tuple", dict(zip(declared, value))
+            return "tuple", dict(zip(declared, value))  # noqa: B905 - Python 3.9 has no `strict`
         message = f"{wanted}, but {len(value)} values were returned"
     else:
         message = f"{wanted}, but one {type(value).__name__} was returned"
@@ -110,12 +127,12 @@ def folder_name(name: str) -> str:
     return (f"%{safe}" if safe.startswith(".") or not safe else safe)[:200]
 
 
-def run_inline(fn, frozen: dict, folder: str, inputs=None):  # type: ignore[no-untyped-def, type-arg]
+def run_inline(fn: Any, frozen: dict[str, Any], folder: str, inputs: Any = None) -> Any:
     """Call a function in this process, with the code that a run of its own process uses.
 
     Args:
         fn: the function, or an object of Runwright's around it.
-        frozen: as in run.json; `parameters`, `inputs`, `task.call.outputs` are used, and `base` (what paths of input values are relative to).
+        frozen: as in run.json; `parameters`, `inputs`, `task.call.outputs` are used, and `base` (that input paths are relative to).
         folder: where outputs go if they need files; it is made only then.
         inputs: live values by name, which need not be read from anywhere.
 
@@ -125,7 +142,7 @@ def run_inline(fn, frozen: dict, folder: str, inputs=None):  # type: ignore[no-u
     """
     started = time.time()
     start = time.perf_counter()
-    events: list = []  # type: ignore[type-arg]
+    events: list[Any] = []
     fn = unwrap(fn)
     active = contexts.Active(frozen, folder, events.append, 1, timed=True)
     token = contexts.enter(active)

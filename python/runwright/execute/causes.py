@@ -1,6 +1,15 @@
 """Why an attempt ended, from what was seen of its process."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PLR0911, PTH110, PTH123
+
+from __future__ import annotations
+
 import os
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 _CURES = {
     "Timeout": "raise `timeout`, or make the function faster",
@@ -21,7 +30,7 @@ class OutOfMemory:
         return any((_count(path) or 0) > value for path, value in self._counters.items())
 
 
-def _places() -> "list[str]":
+def _places() -> list[str]:
     """The files that count: our control group's (version 2, then 1); where there is none, the machine's."""
     groups = []
     try:
@@ -38,7 +47,7 @@ def _places() -> "list[str]":
     return found or ["/proc/vmstat"]
 
 
-def _count(path: str):  # type: ignore[no-untyped-def]
+def _count(path: str) -> Any:
     try:
         with open(path, "rb") as file:
             for line in file.read().split(b"\n"):
@@ -59,7 +68,7 @@ def signal_name(number: int) -> str:
         return f"SIG{number}"
 
 
-def explain(outcome, memory: OutOfMemory, frozen: dict, python: bool) -> dict:  # type: ignore[no-untyped-def, type-arg]
+def explain(outcome: Any, memory: OutOfMemory, frozen: dict[str, Any], python: bool) -> dict[str, Any]:
     """The end of an attempt: `state`, `error`, and for a finished one its outputs.
 
     Args:
@@ -89,5 +98,5 @@ def explain(outcome, memory: OutOfMemory, frozen: dict, python: bool) -> dict:  
     return {"state": "COMPLETED", "error": None, **ended}
 
 
-def _error(cause: str, message: str) -> dict:  # type: ignore[type-arg]
+def _error(cause: str, message: str) -> dict[str, Any]:
     return {"cause": cause, "message": message, "cure": _CURES[cause]}

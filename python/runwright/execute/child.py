@@ -1,15 +1,25 @@
 """What the forked child does: its environment, then the user's function (or a program that takes its place)."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PERF203, PLR0917, PTH109, PTH208, S606
+
+from __future__ import annotations
+
 import os
 import sys
 
 from . import clock, quickjson
+from .lean import sha256, signal
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Job:
     """One attempt, seen from the child."""
 
-    def __init__(self, home: str, folder: str, frozen: dict, secrets: dict, venv, attempt: int) -> None:  # type: ignore[no-untyped-def, type-arg]
+    def __init__(self, home: str, folder: str, frozen: dict[str, Any], secrets: dict[str, Any], venv: Any, attempt: int) -> None:
         self.home = home
         self.folder = folder
         self.frozen = frozen
@@ -18,7 +28,7 @@ class Job:
         self.attempt = attempt
         self._report = -1
         self._pid = 0
-        self._lock = None
+        self._lock: Any = None
 
     def run(self, report: int) -> int:
         """The body of the child. Returns the exit code."""
@@ -28,7 +38,7 @@ class Job:
         command = self.frozen["task"].get("command")
         return self._command(command) if command else self._call()
 
-    def send(self, message: dict) -> None:  # type: ignore[type-arg]
+    def send(self, message: dict[str, Any]) -> None:
         """Report to the supervisor."""
         data = quickjson.encode(message) + b"\n"
         lock = self._lock
@@ -39,7 +49,7 @@ class Job:
                 data = data[os.write(self._report, data) :]
         finally:
             if held:
-                lock.release()  # type: ignore[union-attr]
+                lock.release()
 
     def _environment(self) -> None:
         frozen = self.frozen
@@ -63,12 +73,10 @@ class Job:
             except OSError as error:
                 os.write(2, f"runwright: the working folder cannot be entered ({error}); staying in {os.getcwd()}\n".encode())
 
-    def _command(self, command: "list[str]") -> int:
+    def _command(self, command: list[str]) -> int:
         try:
-            import _signal
-
             # Python ignores it; a program of another kind expects to die of a closed pipe.
-            _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             os.execvp(command[0], command)
         except OSError as error:
             found = not isinstance(error, FileNotFoundError)
@@ -107,10 +115,10 @@ class Job:
         _wind_up()
         return code
 
-    def _end(self, summary: dict) -> None:  # type: ignore[type-arg]
+    def _end(self, summary: dict[str, Any]) -> None:
         self.send({"type": "summary", **summary})
 
-    def _execute(self) -> dict:  # type: ignore[type-arg]
+    def _execute(self) -> dict[str, Any]:
         from . import call, context, load
 
         task = self.frozen["task"]["call"]
@@ -151,7 +159,7 @@ def _streams() -> None:
     faulthandler.enable(2)
 
 
-def _interpreter(venv, search_path) -> None:  # type: ignore[no-untyped-def]
+def _interpreter(venv: Any, search_path: Any) -> None:
     """What a plain start of Python would have set up and `-I -S` left out: site-packages, of this interpreter or of `venv` only."""
     if venv:
         # `site` finds the virtual environment by the interpreter's place.
@@ -168,7 +176,7 @@ def _interpreter(venv, search_path) -> None:  # type: ignore[no-untyped-def]
         sys.path[:0] = [entry for entry in search_path.split(os.pathsep) if entry and entry not in sys.path]
 
 
-def _distributions():  # type: ignore[no-untyped-def]
+def _distributions() -> str | None:
     """The SHA-256 of the sorted `name==version` lines of what is installed, told by the names of its folders; None where nothing is."""
     found = set()
     for folder in sys.path:
@@ -182,33 +190,26 @@ def _distributions():  # type: ignore[no-untyped-def]
                 found.add(f"{project.lower().replace('_', '-').replace('.', '-')}=={version}")
     if not found:
         return None
-    try:
-        from _sha2 import sha256  # `hashlib` loads OpenSSL, which takes milliseconds
-    except ImportError:
-        try:
-            from _sha256 import sha256  # type: ignore[import-not-found, no-redef]
-        except ImportError:
-            from hashlib import sha256
-    return sha256("\n".join(sorted(found)).encode("utf-8", "replace")).hexdigest()
+    return sha256("\n".join(sorted(found)).encode("utf-8", "replace"))
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:
+        except Exception:  # noqa: S112
             continue  # closed or replaced by the user's code
 
 
 def _wind_up() -> None:
-    """The end of a Python process as users know it: threads are waited for, `atexit` functions called; then no time is spent on taking down."""
+    """The end of a Python process as users know it: threads are waited for, `atexit` functions called; the rest is left to the kernel."""
     try:
         threading = sys.modules.get("threading")
         if threading is not None:
-            threading._shutdown()  # type: ignore[attr-defined]
+            threading._shutdown()
         import atexit
 
         atexit._run_exitfuncs()
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     _flush()

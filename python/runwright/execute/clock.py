@@ -1,5 +1,7 @@
 """Wall-clock times that never go backwards within one process and what it forks, whatever is done to the machine's clock."""
 
+from __future__ import annotations
+
 import time as _time
 
 _last = 0.0

@@ -1,5 +1,7 @@
 """What user code sees of its run: `run` and `context` objects, and the way from `log_metric` to the record."""
 
+from __future__ import annotations
+
 import sys
 
 from . import clock, quickjson
@@ -9,12 +11,16 @@ try:
 except ImportError:
     from contextvars import ContextVar
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
+
 PYTHON = "{}.{}.{}".format(*sys.version_info[:3])
 
 # In a process of its own there is one run; inline there may be several, in threads and tasks.
-_process: "Active | None" = None
-_inline: "list[Active]" = []
-_active: "ContextVar[Active | None]" = ContextVar("runwright_active", default=None)
+_process: Active | None = None
+_inline: list[Active] = []
+_active: ContextVar[Active | None] = ContextVar("runwright_active", default=None)
 
 
 class Active:
@@ -24,14 +30,14 @@ class Active:
         key, id, name, kind, action, version (str), project (Project), parameters (dict), inputs (dict), attempt (int).
     """
 
-    def __init__(self, frozen: dict, folder: str, sink, attempt: int, timed: bool = False) -> None:  # type: ignore[no-untyped-def, type-arg]
+    def __init__(self, frozen: dict[str, Any], folder: str, sink: Any, attempt: int, timed: bool = False) -> None:
         """`sink` takes events (dicts); `timed`: they need a time, for nobody adds one on their way."""
         self._frozen = frozen
         self._folder = folder
         self._sink = sink
         self._timed = timed
-        self._project = None
-        self._inputs = None
+        self._project: Any = None
+        self._inputs: dict[str, Any] | None = None
         self.attempt = attempt
 
     key = property(lambda self: self._frozen.get("key"), doc="The run's key.")
@@ -44,7 +50,7 @@ class Active:
     parameters = property(lambda self: dict(self._frozen.get("parameters") or {}), doc="The parameters, as given.")
 
     @property
-    def inputs(self) -> dict:  # type: ignore[type-arg]
+    def inputs(self) -> dict[str, Any]:
         """The inputs by name: entities as objects, other inputs as described in the frozen run."""
         if self._inputs is None:
             from .inputs import entity_or_description
@@ -55,7 +61,7 @@ class Active:
         return self._inputs
 
     @property
-    def project(self):  # type: ignore[no-untyped-def]
+    def project(self) -> Any:
         """The project, a `project.Project`."""
         if self._project is None:
             from .project import Project
@@ -64,13 +70,13 @@ class Active:
         return self._project
 
     @property
-    def logger(self):  # type: ignore[no-untyped-def]
+    def logger(self) -> Any:
         """A logger of the `logging` module, named as the function."""
         import logging
 
         return logging.getLogger(self.name or "runwright")
 
-    def log_metric(self, name: str, value, step=None) -> None:  # type: ignore[no-untyped-def]
+    def log_metric(self, name: str, value: Any, step: Any = None) -> None:
         """Record one value of a metric. Raises TypeError or ValueError where the name, value or step is none."""
         checked_name(name, "metric")
         event = {"type": "metric", "name": name, "value": number(name, value)}
@@ -78,7 +84,7 @@ class Active:
             event["step"] = _step(name, step)
         self.emit(event)
 
-    def log_metrics(self, metrics: dict, step=None) -> None:  # type: ignore[no-untyped-def, type-arg]
+    def log_metrics(self, metrics: dict[str, Any], step: Any = None) -> None:
         """Record several metrics: a dict of numbers (or lists of numbers, one for each step) by name."""
         if not isinstance(metrics, dict):
             raise TypeError(f"log_metrics takes a dict of numbers by name, not {type(metrics).__name__}")
@@ -89,7 +95,7 @@ class Active:
             else:
                 self.log_metric(name, value, step)
 
-    def log_result(self, name: str, value) -> None:  # type: ignore[no-untyped-def]
+    def log_result(self, name: str, value: Any) -> None:
         """Record a small result before the function returns. Raises TypeError where it is not JSON."""
         checked_name(name, "result")
         plain = quickjson.plain(value)
@@ -102,31 +108,31 @@ class Active:
             raise TypeError(text) from None
         self.emit({"type": "result", "name": name, "value": value})
 
-    def log_artifact(self, name: str, kind=None, data=None, source=None, **more):  # type: ignore[no-untyped-def]
+    def log_artifact(self, name: str, kind: Any = None, data: Any = None, source: Any = None, **more: Any) -> Any:
         """Track a value or a file as an artifact; see `project.log`."""
         from .project import log
 
         return log(self, "artifact", name, kind, data, source, more)
 
-    def log_dataitem(self, name: str, kind=None, data=None, source=None, **more):  # type: ignore[no-untyped-def]
+    def log_dataitem(self, name: str, kind: Any = None, data: Any = None, source: Any = None, **more: Any) -> Any:
         """Track a value or a file as a dataitem; see `project.log`."""
         from .project import log
 
         return log(self, "dataitem", name, kind, data, source, more)
 
-    def log_model(self, name: str, kind=None, data=None, source=None, **more):  # type: ignore[no-untyped-def]
+    def log_model(self, name: str, kind: Any = None, data: Any = None, source: Any = None, **more: Any) -> Any:
         """Track a value or a file as a model; see `project.log`."""
         from .project import log
 
         return log(self, "model", name, kind, data, source, more)
 
-    def emit(self, event: dict) -> None:  # type: ignore[type-arg]
+    def emit(self, event: dict[str, Any]) -> None:
         """Send an event on its way to the record."""
         if self._timed:
             event["time"] = clock.now()
         self._sink(event)
 
-    def supply(self, name: str):  # type: ignore[no-untyped-def]
+    def supply(self, name: str) -> Any:
         """The object for an injected parameter."""
         if name == "project":
             return self.project
@@ -157,13 +163,13 @@ def current() -> Active:
     return active
 
 
-def enter(active: Active):  # type: ignore[no-untyped-def]
+def enter(active: Active) -> Any:
     """Make it the current run of this thread or task."""
     _inline.append(active)
     return _active.set(active)
 
 
-def leave(token, active: Active) -> None:  # type: ignore[no-untyped-def]
+def leave(token: Any, active: Active) -> None:
     """Undo `enter`."""
     _active.reset(token)
     _inline.remove(active)
@@ -175,7 +181,7 @@ def become(active: Active) -> None:
     _process = active
 
 
-def checked_name(name, what: str) -> None:  # type: ignore[no-untyped-def]
+def checked_name(name: Any, what: str) -> None:
     """Raises TypeError or ValueError where that is no name."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a {what} is a str, not {type(name).__name__}")
@@ -183,7 +189,7 @@ def checked_name(name, what: str) -> None:  # type: ignore[no-untyped-def]
         raise ValueError(f"the name of a {what} has 1 to 250 characters, not {len(name)}")
 
 
-def number(name: str, value):  # type: ignore[no-untyped-def]
+def number(name: str, value: Any) -> Any:
     """A metric's value as JSON can say it: numbers of numpy and torch become plain ones, NaN and infinities become text."""
     if type(value) is float or type(value) is int:
         return quickjson.plain(value)
@@ -200,7 +206,7 @@ def number(name: str, value):  # type: ignore[no-untyped-def]
     return quickjson.plain(int(plain) if isinstance(plain, bool) else plain)
 
 
-def _step(name: str, step) -> int:  # type: ignore[no-untyped-def]
+def _step(name: str, step: Any) -> int:
     try:
         if int(step) == step:
             return int(step)

@@ -1,6 +1,15 @@
 """Exceptions as evidence: cause, message, the user's part of the traceback, attributes."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PTH100, PTH118, PTH120
+
+from __future__ import annotations
+
 import os
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 _LONGEST_MESSAGE = 32_000
 _LONGEST_TRACEBACK = 200_000
@@ -17,18 +26,22 @@ class Failed(Exception):
         message (str), cure (str | None): for the user. Where there is an underlying exception, it is `__cause__`.
     """
 
-    def __init__(self, cause: str, message: str, cure=None) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, cause: str, message: str, cure: Any = None) -> None:
         super().__init__(message)
         self.cause = cause
         self.message = message
         self.cure = cure
 
 
-def describe(error: BaseException) -> dict:  # type: ignore[type-arg]
+def describe(error: BaseException) -> dict[str, Any]:
     """The `error` of an end. Never raises, whatever the exception's own methods do."""
     known = error if isinstance(error, Failed) else None
     shown = error.__cause__ if known is not None else error
-    described = {"cause": known.cause if known else "UserError", "message": known.message if known else text_of(error), "attributes": {}}
+    described: dict[str, Any] = {
+        "cause": known.cause if known else "UserError",
+        "message": known.message if known else text_of(error),
+        "attributes": {},
+    }
     described.update(type=None, module=None, traceback=None)
     if shown is not None:
         kind = type(shown)
@@ -38,7 +51,9 @@ def describe(error: BaseException) -> dict:  # type: ignore[type-arg]
     if known is None and isinstance(error, MemoryError):
         described.update(cause="OutOfMemory", message=f"memory ran out: {text_of(error)}", cure="give it more memory, or let it need less")
     elif (full := _disk_full(error)) is not None:
-        described.update(cause="DiskFull", message=f"there is no room left on the disk: {text_of(full)}", cure="free some space and run it again")
+        described.update(
+            cause="DiskFull", message=f"there is no room left on the disk: {text_of(full)}", cure="free some space and run it again"
+        )
     elif known is None and isinstance(error, SystemExit):
         described["message"] = f"exited with {error.code!r}"
     described["message"] = described["message"][:_LONGEST_MESSAGE]
@@ -53,11 +68,11 @@ def text_of(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _disk_full(error: BaseException):  # type: ignore[no-untyped-def]
+def _disk_full(error: BaseException) -> Any:
     """The exception in the chain that says that the disk is full, or None."""
     import errno
 
-    seen: "list[BaseException]" = []
+    seen: list[BaseException] = []
     current = error
     while current is not None and current not in seen:
         if isinstance(current, OSError) and current.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -70,10 +85,10 @@ def _disk_full(error: BaseException):  # type: ignore[no-untyped-def]
     return None
 
 
-def _attributes(error: BaseException) -> dict:  # type: ignore[type-arg]
+def _attributes(error: BaseException) -> dict[str, Any]:
     from . import quickjson
 
-    kept = {}
+    kept: dict[str, Any] = {}
     try:
         entries = list(vars(error).items())
     except TypeError:
@@ -103,7 +118,7 @@ def _traceback(error: BaseException) -> str:
     return text
 
 
-def _without_ours(rendered, depth: int = 0):  # type: ignore[no-untyped-def]
+def _without_ours(rendered: Any, depth: int = 0) -> Any:
     """The same without frames of the runner and of the import machinery, causes included."""
     rendered.stack[:] = [frame for frame in rendered.stack if not frame.filename.startswith((*_OURS, "<frozen importlib"))]
     if depth < 50:

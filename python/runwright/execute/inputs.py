@@ -1,14 +1,23 @@
 """Inputs of a run: values read back, entities as objects, outputs of other runs, files behind presigned URLs."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PLR0911, PTH100, PTH103, PTH104, PTH108, PTH110, PTH112, PTH118, PTH119, PTH120, PTH123
+
+from __future__ import annotations
+
 import os
 
 from . import journal
 from .failure import Failed, text_of
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
+
 _ATTEMPTS = 5
 
 
-def resolve(name: str, given: dict, base: str):  # type: ignore[no-untyped-def, type-arg]
+def resolve(name: str, given: dict[str, Any], base: str) -> Any:
     """What the parameter gets.
 
     Args:
@@ -29,12 +38,12 @@ def resolve(name: str, given: dict, base: str):  # type: ignore[no-untyped-def, 
     return _value(name, given, base)
 
 
-def entity_or_description(name: str, given: dict, base: str):  # type: ignore[no-untyped-def, type-arg]
+def entity_or_description(name: str, given: dict[str, Any], base: str) -> Any:
     """An entity as an object, whatever the parameter gets; what is none, as it was described."""
     return _entity(given, base, name) if given.get("key") and given.get("type") in ENTITIES else dict(given)
 
 
-def _of_run(name: str, given: dict, base: str):  # type: ignore[no-untyped-def, type-arg]
+def _of_run(name: str, given: dict[str, Any], base: str) -> Any:
     home = os.environ.get("RUNWRIGHT_HOME") or os.path.dirname(os.path.dirname(base))
     folder = f"{home}/runs/{given['run']}"
     end = journal.read_end(folder)
@@ -43,14 +52,16 @@ def _of_run(name: str, given: dict, base: str):  # type: ignore[no-untyped-def, 
     outputs, names, output = end.get("outputs") or {}, end.get("names"), given.get("output")
     how = given.get("as")
     if output is None:
-        return _shaped(end.get("shape"), names or list(outputs), lambda part: resolve(name, {**outputs[part], "name": part, "as": how}, folder))
+        return _shaped(
+            end.get("shape"), names or list(outputs), lambda part: resolve(name, {**outputs[part], "name": part, "as": how}, folder)
+        )
     if output not in outputs:
         has = ", ".join(names or outputs) or "none"
         raise Failed("InputError", f"{name}: the run {given['run']} has no output {output!r}", f"it has: {has}")
     return resolve(name, {"name": output, **outputs[output], "as": how}, folder)
 
 
-def _shaped(shape, names, read):  # type: ignore[no-untyped-def]
+def _shaped(shape: Any, names: Any, read: Any) -> Any:
     if shape == "none" or not names:
         return None
     if shape == "tuple":
@@ -60,7 +71,7 @@ def _shaped(shape, names, read):  # type: ignore[no-untyped-def]
     return read(names[0])
 
 
-def _value(name: str, given: dict, base: str):  # type: ignore[no-untyped-def, type-arg]
+def _value(name: str, given: dict[str, Any], base: str) -> Any:
     from ..materialize import read
 
     try:
@@ -76,7 +87,7 @@ def _unreadable(name: str, error: Exception) -> Failed:
     return Failed("InputError", f"the input {name!r} cannot be read: {message}", getattr(error, "cure", None))
 
 
-def local(given: dict, base: str, name: str, destination=None) -> dict:  # type: ignore[no-untyped-def, type-arg]
+def local(given: dict[str, Any], base: str, name: str, destination: Any = None) -> dict[str, Any]:
     """The descriptor with a path on this machine; what is only behind a URL is fetched. Raises Failed."""
     if given.get("type") == "value" and "path" not in given:
         return given
@@ -89,7 +100,7 @@ def local(given: dict, base: str, name: str, destination=None) -> dict:  # type:
     return {**given, "path": fetch(given, destination or os.path.join(base, "inputs", name), name)}
 
 
-def fetch(given: dict, folder: str, name: str) -> str:  # type: ignore[type-arg]
+def fetch(given: dict[str, Any], folder: str, name: str) -> str:
     """Get the file behind a URL into `folder`, whole and checked, or not at all. Returns its path. Raises Failed or OSError."""
     from urllib.parse import unquote, urlsplit
 
@@ -122,7 +133,7 @@ def fetch(given: dict, folder: str, name: str) -> str:  # type: ignore[type-arg]
     raise Failed("InputError", message, "check that the file is there and that the run began before its URL expired")
 
 
-def _download(url: str, draft: str, given: dict) -> str:  # type: ignore[type-arg]
+def _download(url: str, draft: str, given: dict[str, Any]) -> str:
     """One try. Returns what went wrong, with `!` before what another try would not change; "" if nothing did."""
     import hashlib
     from http.client import HTTPException
@@ -163,7 +174,7 @@ class Entity:
 
     __runwright_entity__ = "artifact"
 
-    def __init__(self, given: dict, base: str, label: str) -> None:  # type: ignore[type-arg]
+    def __init__(self, given: dict[str, Any], base: str, label: str) -> None:
         self.spec = {field: value for field, value in given.items() if field not in ("as", "url")}
         self.key = given.get("key")
         self.id = given.get("id")
@@ -175,7 +186,7 @@ class Entity:
         self._base = base
         self._label = label
 
-    def download(self, destination=None) -> str:  # type: ignore[no-untyped-def]
+    def download(self, destination: Any = None) -> str:
         """The path of a local copy: below the folder `destination` where one is given, else wherever the bytes are on this machine.
 
         Raises an error that says why it cannot be read.
@@ -197,7 +208,7 @@ class Entity:
             shutil.copyfile(path, target)
         return target
 
-    def _as_json(self, destination) -> str:  # type: ignore[no-untyped-def]
+    def _as_json(self, destination: Any) -> str:
         """A small value has no file yet; who asks for one gets it."""
         from . import quickjson
 
@@ -208,17 +219,17 @@ class Entity:
             file.write(quickjson.encode(self._given.get("value")))
         return path
 
-    def load(self):  # type: ignore[no-untyped-def]
+    def load(self) -> Any:
         """The value, as it was when it was logged; a file of an unknown format as its path. Raises `materialize.MaterializeFailed`."""
         from ..materialize import read
 
         return read(local(self._given, self._base, self._label), self._base)
 
-    def to_object(self):  # type: ignore[no-untyped-def]
+    def to_object(self) -> Any:
         """The same as `load`."""
         return self.load()
 
-    def as_df(self, engine: str = "pandas", **_ignored):  # type: ignore[no-untyped-def]
+    def as_df(self, engine: str = "pandas", **_ignored: Any) -> Any:
         """The table as a data frame of `pandas`, `polars` or `pyarrow`. Raises `materialize.MaterializeFailed`."""
         from ..materialize import as_df
 
@@ -250,6 +261,6 @@ class Model(Entity):
 ENTITIES = {"artifact": Artifact, "dataitem": Dataitem, "model": Model}
 
 
-def _entity(given: dict, base: str, label: str) -> Entity:  # type: ignore[type-arg]
+def _entity(given: dict[str, Any], base: str, label: str) -> Entity:
     # A plain value that is wanted as an entity (another run's output) behaves like one.
     return ENTITIES.get(str(given.get("type")), Artifact)(given, base, label)

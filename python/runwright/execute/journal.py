@@ -3,17 +3,26 @@
 See docs/decisions/0002-run-folder.md. Readers on the other side are Rust and Python clients.
 """
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PTH104, PTH108, PTH110, PTH116, PTH123
+
+from __future__ import annotations
+
 import errno
 import fcntl
 import os
 
 from . import clock, quickjson
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
+
 RESERVED = 64 * 1024
 _TOO_LONG_FOR_A_FULL_DISK = 4000
 
 
-def read_frozen(folder: str) -> dict:  # type: ignore[type-arg]
+def read_frozen(folder: str) -> dict[str, Any]:
     """The frozen run. Raises OSError where it was not handed over, ValueError where it is damaged."""
     path = f"{folder}/run.json"
     frozen = quickjson.read(path)
@@ -23,7 +32,7 @@ def read_frozen(folder: str) -> dict:  # type: ignore[type-arg]
     return frozen
 
 
-def read_end(folder: str):  # type: ignore[no-untyped-def]
+def read_end(folder: str) -> Any:
     """The end of a run as a dict, or None where it has not ended (a damaged file, left by a crash of the machine, is no end)."""
     try:
         end = quickjson.read(f"{folder}/end.json")
@@ -32,7 +41,7 @@ def read_end(folder: str):  # type: ignore[no-untyped-def]
     return end if isinstance(end, dict) else None
 
 
-def take_secrets(folder: str) -> "dict[str, str]":
+def take_secrets(folder: str) -> dict[str, str]:
     """The secret environment, read once: the file is gone when this returns. Raises ValueError where it is damaged."""
     path = f"{folder}/secrets.json"
     try:
@@ -48,7 +57,7 @@ def take_secrets(folder: str) -> "dict[str, str]":
         raise ValueError("secrets.json is damaged") from None
 
 
-def claim(folder: str):  # type: ignore[no-untyped-def]
+def claim(folder: str) -> Any:
     """Take the run for this process: the locked descriptor, to be kept open while supervising, or None where somebody was first.
 
     The claim is written and locked under another name and then linked, so that whoever sees it sees it whole and locked. Raises OSError.
@@ -78,7 +87,7 @@ def claim(folder: str):  # type: ignore[no-untyped-def]
     return descriptor
 
 
-def _claim_without_link(path: str, content: dict):  # type: ignore[no-untyped-def, type-arg]
+def _claim_without_link(path: str, content: dict[str, Any]) -> Any:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o644)
     except FileExistsError:
@@ -88,7 +97,7 @@ def _claim_without_link(path: str, content: dict):  # type: ignore[no-untyped-de
     return descriptor
 
 
-def start_ticks(pid: int):  # type: ignore[no-untyped-def]
+def start_ticks(pid: int) -> Any:
     """When a process started, in ticks since boot: with the pid, its identity. None where there is no /proc."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -170,7 +179,7 @@ class Ending:
             except OSError:
                 continue
 
-    def write(self, end: dict) -> dict:  # type: ignore[type-arg]
+    def write(self, end: dict[str, Any]) -> dict[str, Any]:
         """Write the end, once and whole; what does not fit on a full disk is left out. Returns what was written. Raises OSError."""
         for attempt in (end, _shortened(end), _shortest(end)):
             data = quickjson.encode(attempt) + b"\n"
@@ -190,16 +199,18 @@ class Ending:
         raise failure
 
 
-def _shortened(end: dict) -> dict:  # type: ignore[type-arg]
+def _shortened(end: dict[str, Any]) -> dict[str, Any]:
     """The end without what is only convenient: previews, the log's tail, the middle of a long traceback."""
     error = dict(end.get("error") or {})
     if error:
-        error.update(log=[], attributes={}, traceback=_middle_out(error.get("traceback"), 16_000), message=_middle_out(error.get("message"), 4000))
+        error.update(
+            log=[], attributes={}, traceback=_middle_out(error.get("traceback"), 16_000), message=_middle_out(error.get("message"), 4000)
+        )
     outputs = {name: {**descriptor, "preview": None, "schema": None} for name, descriptor in (end.get("outputs") or {}).items()}
     return {**end, "error": error or None, "outputs": outputs}
 
 
-def _shortest(end: dict) -> dict:  # type: ignore[type-arg]
+def _shortest(end: dict[str, Any]) -> dict[str, Any]:
     """The end that fits in any reservation; results that find no room make the run fail, for they are lost."""
     error = dict(end.get("error") or {})
     if end.get("outputs"):
@@ -213,7 +224,7 @@ def _shortest(end: dict) -> dict:  # type: ignore[type-arg]
     return {**end, "state": state, "error": error if state != "COMPLETED" else None, "outputs": {}, "names": [], "shape": "none"}
 
 
-def _middle_out(text, limit: int):  # type: ignore[no-untyped-def]
+def _middle_out(text: Any, limit: int) -> Any:
     if not isinstance(text, str) or len(text) <= limit:
         return text
     return f"{text[: limit // 2]}\n… {len(text) - limit} characters left out …\n{text[-limit // 2 :]}"

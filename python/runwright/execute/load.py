@@ -1,12 +1,21 @@
 """The handler: from `module:function` or a pickle in the code folder to the plain function."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PERF203, PTH100, PTH110, PTH112, PTH118, PTH123, SIM105
+
+from __future__ import annotations
+
 import os
 import sys
 
 from .failure import Failed, text_of
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
-def load_handler(path: str, handler: str, python=None):  # type: ignore[no-untyped-def]
+
+def load_handler(path: str, handler: str, python: Any = None) -> Any:
     """The function that a handler names, without Runwright's own decorators.
 
     Args:
@@ -30,7 +39,7 @@ def load_handler(path: str, handler: str, python=None):  # type: ignore[no-untyp
     return found
 
 
-def unwrap(fn):  # type: ignore[no-untyped-def]
+def unwrap(fn: Any) -> Any:
     """The function inside of Runwright's own decorators. What those declared as outputs stays readable through `declared_outputs`."""
     outputs = None
     while getattr(fn, "__runwright_function__", False) is True:
@@ -47,7 +56,7 @@ def unwrap(fn):  # type: ignore[no-untyped-def]
     return fn
 
 
-def _module(path: str, name: str):  # type: ignore[no-untyped-def]
+def _module(path: str, name: str) -> Any:
     before = sys.modules.get(name)
     try:
         __import__(name)
@@ -68,15 +77,17 @@ def _module(path: str, name: str):  # type: ignore[no-untyped-def]
 
 def _import_failed(name: str, error: BaseException) -> Failed:
     missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
-    if missing and missing == name.split(".")[0]:
+    if missing and missing == name.split(".", maxsplit=1)[0]:
         return Failed("ImportFailed", f"the code has no module {name!r}", "check the handler and what `code_src` holds")
     if missing:
         message = f"importing {name!r} failed: there is no module {missing!r} where this runs"
         return Failed("ImportFailed", message, f"add the package that has {missing!r} to `requirements`, or install it there")
-    return Failed("ImportFailed", f"importing {name!r} failed: {type(error).__name__}: {text_of(error)}", "correct the code that runs at import")
+    return Failed(
+        "ImportFailed", f"importing {name!r} failed: {type(error).__name__}: {text_of(error)}", "correct the code that runs at import"
+    )
 
 
-def _attribute(module, module_name: str, name: str):  # type: ignore[no-untyped-def]
+def _attribute(module: Any, module_name: str, name: str) -> Any:
     found = module
     for part in name.split("."):
         try:
@@ -90,7 +101,7 @@ def _attribute(module, module_name: str, name: str):  # type: ignore[no-untyped-
     return found
 
 
-def _unpickle(path: str, name: str, python):  # type: ignore[no-untyped-def]
+def _unpickle(path: str, name: str, python: Any) -> Any:
     here = "{}.{}".format(*sys.version_info[:2])
     file = os.path.join(path, name)
     if python is None and os.path.exists(f"{file}.python"):

@@ -1,9 +1,18 @@
 """Records of the `logging` module, sent whole so that level and logger survive; only where the user configured nothing."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: SIM105
+
+from __future__ import annotations
+
 import sys
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
-def capture(send) -> None:  # type: ignore[no-untyped-def]
+
+def capture(send: Any) -> None:
     """Once `logging` is imported, give it a handler of last resort that sends records, and the root logger the level INFO.
 
     `logging` itself is not imported for this: that would cost every run several milliseconds.
@@ -14,26 +23,26 @@ def capture(send) -> None:  # type: ignore[no-untyped-def]
     if "logging" in sys.modules:
         _install(sys.modules["logging"], send)
     else:
-        sys.meta_path.insert(0, _Finder(send))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder(send))
 
 
 class _Finder:
     """Steps aside after it has seen `logging` being imported."""
 
-    def __init__(self, send) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, send: Any) -> None:
         self._send = send
 
-    def find_spec(self, name, path=None, _target=None):  # type: ignore[no-untyped-def]
+    def find_spec(self, name: Any, path: Any = None, _target: Any = None) -> Any:
         if name != "logging":
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         from importlib.util import find_spec
 
         spec = find_spec(name)
         if spec is not None and spec.loader is not None:
             execute, send = spec.loader.exec_module, self._send
 
-            def exec_module(module) -> None:  # type: ignore[no-untyped-def]
+            def exec_module(module: Any) -> None:
                 execute(module)
                 _install(module, send)
 
@@ -44,11 +53,11 @@ class _Finder:
         return spec
 
 
-def _install(logging, send) -> None:  # type: ignore[no-untyped-def]
-    class Sender(logging.Handler):  # type: ignore[misc, name-defined]
+def _install(logging: Any, send: Any) -> None:
+    class Sender(logging.Handler):  # type: ignore[misc]
         """Sends records to the supervisor."""
 
-        def emit(self, record) -> None:  # type: ignore[no-untyped-def]
+        def emit(self, record: Any) -> None:
             try:
                 send(record.levelname, record.name, self.format(record))
             except Exception:
@@ -56,7 +65,7 @@ def _install(logging, send) -> None:  # type: ignore[no-untyped-def]
 
     configure = logging.basicConfig
 
-    def basic_config(**settings) -> None:  # type: ignore[no-untyped-def]
+    def basic_config(**settings: Any) -> None:
         """As in the standard library; where only a level is set (`logging.info` itself calls it with nothing), records stay records."""
         if logging.root.handlers or set(settings) - {"level"}:
             configure(**settings)

@@ -1,8 +1,14 @@
 """log.jsonl: what was printed, one JSON object a line, without secrets."""
 
+from __future__ import annotations
+
 from . import clock
 from .journal import Appender
 from .quickjson import quote
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 LONGEST = 64 * 1024
 MASK = "***"
@@ -13,9 +19,9 @@ _SHORTEST_SECRET = 4
 class Redactor:
     """Replaces secret values, and the forms in which they commonly travel, by `***`."""
 
-    def __init__(self, secrets) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, secrets: Any) -> None:
         """`secrets`: the values. One of fewer than 4 characters is no secret (a `1` or `true` would mask every log)."""
-        needles: "set[str]" = set()
+        needles: set[str] = set()
         for secret in secrets:
             if len(secret) >= _SHORTEST_SECRET:
                 needles.update(_forms(secret))
@@ -30,7 +36,7 @@ class Redactor:
                 text = text.replace(needle, MASK)
         return text
 
-    def value(self, value):  # type: ignore[no-untyped-def]
+    def value(self, value: Any) -> Any:
         """The JSON value without secrets in any of its texts."""
         if not self.needles:
             return value
@@ -43,7 +49,7 @@ class Redactor:
         return value
 
 
-def _forms(secret: str) -> "set[str]":
+def _forms(secret: str) -> set[str]:
     from base64 import b64encode
     from urllib.parse import quote as url_quote
     from urllib.parse import quote_plus
@@ -75,15 +81,15 @@ class Log:
         self.file = Appender(path)
         self.redactor = redactor
         self.attempt = 0
-        self.tail: "list[str]" = []
+        self.tail: list[str] = []
         self._echo = echo
 
-    def lines(self, stream: str, lines: "list[str]", extra: str = "") -> None:
+    def lines(self, stream: str, lines: list[str], extra: str = "") -> None:
         """Append lines that hold no secrets any more. `extra`: more members, as JSON text that ends with a comma."""
         if not lines:
             return
         head = f'{{"t":{clock.now():.6f},"s":"{stream}","a":{self.attempt},{extra}"m":'
-        pieces = []
+        pieces: list[str] = []
         for line in lines:
             if len(line) > LONGEST // 4:
                 pieces.extend(f"{head}{quote(part)}}}\n" for part in split_long(line))
@@ -105,7 +111,7 @@ class Log:
         self.lines("logging", [text(message)], f'"level":{quote(text(level))},"logger":{quote(text(logger))},')
 
 
-def _repeat(lines: "list[str]") -> None:
+def _repeat(lines: list[str]) -> None:
     import os
 
     data = ("\n".join(lines) + "\n").encode("utf-8", "replace")
@@ -116,7 +122,7 @@ def _repeat(lines: "list[str]") -> None:
         return  # nobody listens; the file has it all
 
 
-def split_long(line: str) -> "list[str]":
+def split_long(line: str) -> list[str]:
     """The line in parts of at most 64 KiB of UTF-8 each."""
     data = line.encode("utf-8", "replace")
     parts = []
@@ -128,7 +134,7 @@ def split_long(line: str) -> "list[str]":
     return parts
 
 
-def _boundary(data, cut: int) -> int:  # type: ignore[no-untyped-def]
+def _boundary(data: Any, cut: int) -> int:
     """The last place at or before `cut` that is not inside a character."""
     lowest = max(cut - 4, 1)
     place = cut

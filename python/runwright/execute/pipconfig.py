@@ -1,12 +1,17 @@
 """What pip is configured to do, said to uv: uv reads neither pip's files nor its environment, and a mirror is often set only there."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PTH110, PTH111
+
+from __future__ import annotations
+
 import os
 
 _FILES = ("/etc/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
 
 
-def for_uv() -> "list[str]":
-    """Options for `uv pip install`; indexes (which may hold credentials) go into the environment instead. None where uv itself is configured."""
+def for_uv() -> list[str]:
+    """Options for `uv pip install`; indexes (which may hold credentials) go into the environment, unless uv has its own."""
     settings = _settings()
     environment = os.environ
     own = any(name in environment for name in ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_CONFIG_FILE"))
@@ -34,11 +39,11 @@ def for_uv() -> "list[str]":
     return options
 
 
-def _settings() -> "dict[str, str]":
+def _settings() -> dict[str, str]:
     """pip's settings: of its files, then of its environment, which wins."""
     import configparser
 
-    found: "dict[str, str]" = {}
+    found: dict[str, str] = {}
     files = [os.path.expanduser(path) for path in _FILES]
     if os.environ.get("PIP_CONFIG_FILE"):
         files.append(os.environ["PIP_CONFIG_FILE"])

@@ -3,17 +3,23 @@
 The supervisor waits in one `poll` for everything: output, reports, signals (a wake-up pipe) and deadlines. Nothing here sleeps or spins.
 """
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PTH110, SIM105
+
+from __future__ import annotations
+
 import errno
 import fcntl
+import gc
 import os
 import select
 
-try:
-    import _signal as signal  # `signal` itself imports `enum`, which costs a millisecond
-except ImportError:
-    import signal  # type: ignore[no-redef]
-
 from . import clock, quickjson
+from .lean import signal
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 _CHUNK = 256 * 1024
 # How long what a finished child left behind may still hold its output open.
@@ -22,7 +28,7 @@ _LINGER = 1.0
 _HAND_OVER = 5.0
 
 # Descriptors that only the supervisor may hold; a child closes them first thing.
-owned: "set[int]" = set()
+owned: set[int] = set()
 
 
 class Wakeup:
@@ -73,10 +79,10 @@ class Outcome:
     """How a child ended."""
 
     def __init__(self) -> None:
-        self.code = None  # exit code, or None where a signal ended it
-        self.signal = None  # number of that signal
-        self.summary = None  # what the child said of its own end, a dict
-        self.decided = None  # "stop" or "timeout", where we ended it before it said anything
+        self.code: int | None = None  # exit code, or None where a signal ended it
+        self.signal: int | None = None  # number of that signal
+        self.summary: dict[str, Any] | None = None  # what the child said of its own end, a dict
+        self.decided: str | None = None  # "stop" or "timeout", where we ended it before it said anything
 
 
 class Child:
@@ -88,10 +94,12 @@ class Child:
         on_report: called with each report, a dict.
     """
 
-    def __init__(self, body, on_output, on_report) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, body: Any, on_output: Any, on_report: Any) -> None:
         self._on_output = on_output
         self._on_report = on_report
         self._rest = b""
+        # What is there already is not looked at (and so not copied) by the child's garbage collector.
+        gc.freeze()
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(4)]
         self.started = clock.monotonic()
         parent = os.getpid()
@@ -110,7 +118,7 @@ class Child:
         self._leash = pipes[3][1]
         owned.update((*self._streams, self._leash))
 
-    def wait(self, wakeup: Wakeup, timeout, grace: float) -> Outcome:  # type: ignore[no-untyped-def]
+    def wait(self, wakeup: Wakeup, timeout: Any, grace: float) -> Outcome:
         """Follow the child until it and what it left behind are gone."""
         outcome = self._outcome = Outcome()
         deadline = None if timeout is None else self.started + timeout
@@ -152,7 +160,7 @@ class Child:
             # Not yet the leader of its group.
             os.kill(self.pid, number)
 
-    def _finish(self, poll) -> None:  # type: ignore[no-untyped-def]
+    def _finish(self, poll: Any) -> None:
         """Kill the rest of the group while the zombie still holds its number, take what is left in the pipes, and reap."""
         try:
             os.killpg(self.pid, signal.SIGKILL)
@@ -219,10 +227,11 @@ class Child:
                     self._on_report(report)
 
 
-def _become(body, pipes, parent: int) -> None:  # type: ignore[no-untyped-def]
-    """In the child: a session and signals of its own, the pipes in place, nothing of the supervisor's left; then the body. Never returns."""
+def _become(body: Any, pipes: Any, parent: int) -> None:
+    """In the child: a session and signals of its own, the pipes in place, nothing of the supervisor's; then the body. Never returns."""
     code = 70
     try:
+        gc.enable()
         os.setsid()
         for descriptor in owned:
             os.close(descriptor)

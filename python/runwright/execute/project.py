@@ -1,8 +1,17 @@
 """The injected `project`: logs entities, finds those that the run reads, and leaves the rest to the installed library."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PLR0917, PTH103, PTH118, PTH123
+
+from __future__ import annotations
+
 import os
 
 from . import quickjson
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 _DESCRIBED = ("type", "kind", "format", "path", "size", "sha256", "value")
@@ -15,41 +24,41 @@ class Project:
         name (str).
     """
 
-    def __init__(self, active) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, active: Any) -> None:
         self._active = active
         self.name = active._frozen.get("project")
 
-    def log_artifact(self, name: str, kind=None, data=None, source=None, **more):  # type: ignore[no-untyped-def]
+    def log_artifact(self, name: str, kind: Any = None, data: Any = None, source: Any = None, **more: Any) -> Any:
         """See `log`."""
         return log(self._active, "artifact", name, kind, data, source, more)
 
-    def log_dataitem(self, name: str, kind=None, data=None, source=None, **more):  # type: ignore[no-untyped-def]
+    def log_dataitem(self, name: str, kind: Any = None, data: Any = None, source: Any = None, **more: Any) -> Any:
         """See `log`."""
         return log(self._active, "dataitem", name, kind, data, source, more)
 
-    def log_model(self, name: str, kind=None, data=None, source=None, **more):  # type: ignore[no-untyped-def]
+    def log_model(self, name: str, kind: Any = None, data: Any = None, source: Any = None, **more: Any) -> Any:
         """See `log`."""
         return log(self._active, "model", name, kind, data, source, more)
 
-    def get_artifact(self, name: str, **more):  # type: ignore[no-untyped-def]
+    def get_artifact(self, name: str, **more: Any) -> Any:
         """An artifact by name or key: one that the run reads or logged, else what the installed library finds."""
         return self._get("artifact", name, more)
 
-    def get_dataitem(self, name: str, **more):  # type: ignore[no-untyped-def]
+    def get_dataitem(self, name: str, **more: Any) -> Any:
         """A dataitem by name or key; see `get_artifact`."""
         return self._get("dataitem", name, more)
 
-    def get_model(self, name: str, **more):  # type: ignore[no-untyped-def]
+    def get_model(self, name: str, **more: Any) -> Any:
         """A model by name or key; see `get_artifact`."""
         return self._get("model", name, more)
 
-    def _get(self, of: str, name: str, more: dict):  # type: ignore[no-untyped-def, type-arg]
+    def _get(self, of: str, name: str, more: dict[str, Any]) -> Any:
         for label, entity in self._active.inputs.items():
             if getattr(entity, "type", None) == of and name in (entity.key, entity.name, label):
                 return entity
         return getattr(self._library(f"get_{of}({name!r})"), f"get_{of}")(name, **more)
 
-    def _library(self, what: str):  # type: ignore[no-untyped-def]
+    def _library(self, what: str) -> Any:
         """The project as the installed library has it."""
         import runwright
 
@@ -58,7 +67,7 @@ class Project:
             raise LookupError(f"{text}\n  → give it to the run as an input, or add 'runwright' to its requirements")
         return runwright.get_project(self.name)
 
-    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._library(name), name)
@@ -74,21 +83,21 @@ class Logged:
         key, id, name, kind, type (str), metrics (dict), spec (dict).
     """
 
-    def __init__(self, active, of: str, kind: str, name: str, identity: str, output: dict) -> None:  # type: ignore[no-untyped-def, type-arg]
+    def __init__(self, active: Any, of: str, kind: str, name: str, identity: str, output: dict[str, Any]) -> None:
         self._active = active
         self.type = of
         self.kind = kind
         self.name = name
         self.id = identity
         self.spec = output
-        self.metrics: dict = {}  # type: ignore[type-arg]
+        self.metrics: dict[str, Any] = {}
         self.key = f"store://{active._frozen.get('project')}/{of}/{kind}/{name}:{identity}"
 
-    def log_metric(self, name: str, value) -> None:  # type: ignore[no-untyped-def]
+    def log_metric(self, name: str, value: Any) -> None:
         """Record a metric of this entity."""
         self.log_metrics({name: value})
 
-    def log_metrics(self, metrics: dict) -> None:  # type: ignore[type-arg]
+    def log_metrics(self, metrics: dict[str, Any]) -> None:
         """Record metrics of this entity. Raises TypeError or ValueError."""
         from .context import checked_name, number
 
@@ -99,23 +108,30 @@ class Logged:
 
     def emit(self) -> None:
         """Tell the record; saying it again with the same id replaces it."""
-        entity = {"type": self.type, "kind": self.kind, "name": self.name, "id": self.id, "output": self.spec, "metrics": dict(self.metrics)}
+        entity = {
+            "type": self.type,
+            "kind": self.kind,
+            "name": self.name,
+            "id": self.id,
+            "output": self.spec,
+            "metrics": dict(self.metrics),
+        }
         self._active.emit({"type": "entity", "entity": entity})
 
-    def load(self):  # type: ignore[no-untyped-def]
+    def load(self) -> Any:
         """The value again."""
         from ..materialize import read
 
         return read(self.spec, self._active._folder)
 
     def __fspath__(self) -> str:
-        return os.path.join(self._active._folder, self.spec["path"])
+        return str(os.path.join(self._active._folder, self.spec["path"]))
 
     def __repr__(self) -> str:
         return f"<{self.type} {self.key}>"
 
 
-def log(active, of: str, name: str, kind, data, source, more: dict) -> Logged:  # type: ignore[no-untyped-def, type-arg]
+def log(active: Any, of: str, name: str, kind: Any, data: Any, source: Any, more: dict[str, Any]) -> Logged:
     """Track a value or a file.
 
     Args:
@@ -156,7 +172,7 @@ def log(active, of: str, name: str, kind, data, source, more: dict) -> Logged:  
     return logged
 
 
-def _as_file(output: dict, folder: str, relative: str, name: str) -> dict:  # type: ignore[type-arg]
+def _as_file(output: dict[str, Any], folder: str, relative: str, name: str) -> dict[str, Any]:
     """A plain value as a file, for an entity has bytes."""
     import hashlib
 

@@ -1,15 +1,20 @@
 """Slots and the queue: which run executes next, without any process that stands above all runs."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PERF203, PTH103, PTH104, PTH108, PTH110, PTH112, PTH116, PTH123, PTH208, S606, SIM105
+
+from __future__ import annotations
+
 import errno
 import fcntl
 import os
 
-try:
-    import _signal as signal
-except ImportError:
-    import signal  # type: ignore[no-redef]
-
 from . import journal
+from .lean import signal
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Slot:
@@ -25,7 +30,7 @@ class Slot:
             self.descriptor = -1
 
 
-def inherited(environment) -> "Slot | None":  # type: ignore[no-untyped-def]
+def inherited(environment: Any) -> Slot | None:
     """The slot that the runner before us handed over, or None."""
     text = environment.pop("RUNWRIGHT_SLOT_FD", "")
     if not text.isdigit():
@@ -39,7 +44,7 @@ def inherited(environment) -> "Slot | None":  # type: ignore[no-untyped-def]
     return Slot(descriptor)
 
 
-def take_slot(home: str, limit: int, held: "Slot | None" = None) -> "Slot | None":
+def take_slot(home: str, limit: int, held: Slot | None = None) -> Slot | None:
     """A slot below `limit`: the one already held where it is one of those, else a free one, else None. Raises OSError."""
     if held is not None and held.descriptor >= 0:
         if _is_below(home, limit, held):
@@ -83,7 +88,7 @@ def forget(home: str, run_id: str) -> None:
         pass
 
 
-def enqueue(home: str, run_id: str, needs) -> None:  # type: ignore[no-untyped-def]
+def enqueue(home: str, run_id: str, needs: Any) -> None:
     """Put a run into the queue, where it is not yet. Raises OSError."""
     os.makedirs(f"{home}/queue", exist_ok=True)
     path, draft = f"{home}/queue/{run_id}", f"{home}/queue/.{run_id}.{os.getpid()}"
@@ -92,7 +97,7 @@ def enqueue(home: str, run_id: str, needs) -> None:  # type: ignore[no-untyped-d
     os.rename(draft, path)
 
 
-def waiting_for(home: str, needs) -> "list[str]":  # type: ignore[no-untyped-def]
+def waiting_for(home: str, needs: Any) -> list[str]:
     """Which of the needed runs have not ended. One whose runner died is recorded as lost; one that does not exist (any more) has ended."""
     waiting = []
     for need in needs:
@@ -102,7 +107,7 @@ def waiting_for(home: str, needs) -> "list[str]":  # type: ignore[no-untyped-def
     return waiting
 
 
-def failed_upstream(home: str, needs) -> "tuple[str, str, str] | None":  # type: ignore[no-untyped-def]
+def failed_upstream(home: str, needs: Any) -> tuple[str, str, str] | None:
     """The first needed run that did not complete: its id, its state, and why. None where all did."""
     for need in needs:
         end = journal.read_end(f"{home}/runs/{need}")
@@ -114,7 +119,7 @@ def failed_upstream(home: str, needs) -> "tuple[str, str, str] | None":  # type:
     return None
 
 
-def ready(home: str):  # type: ignore[no-untyped-def]
+def ready(home: str) -> Any:
     """The runs in the queue that wait for no other, the oldest first: an iterator of ids."""
     try:
         names = sorted(name for name in os.listdir(f"{home}/queue") if not name.startswith("."))
@@ -133,11 +138,11 @@ def ready(home: str):  # type: ignore[no-untyped-def]
             yield run_id
 
 
-def go_on(home: str, entry: str, slot: "Slot | None") -> None:
-    """After a run: become the runner of the oldest ready one, start runners for more of them while slots are free, or return when none is left.
+def go_on(home: str, entry: str, slot: Slot | None) -> None:
+    """After a run: become the runner of the oldest ready one, start runners for more while slots are free, or return when none is left.
 
-    A run that is put into the queue while we look is not lost: whoever puts it there tries for a slot afterwards, and we look once more after
-    having given ours up.
+    A run that is put into the queue while we look is not lost: whoever puts it there tries for a slot afterwards, and we look once
+    more after having given ours up.
     """
     for last_look in (False, True):
         if last_look and slot is not None:
@@ -170,7 +175,7 @@ def go_on(home: str, entry: str, slot: "Slot | None") -> None:
         slot.release()
 
 
-def _command(home: str, entry: str, run_id: str, frozen: dict, slot: "Slot | None"):  # type: ignore[no-untyped-def, type-arg]
+def _command(home: str, entry: str, run_id: str, frozen: dict[str, Any], slot: Slot | None) -> Any:
     import sys
 
     python = frozen.get("python") or sys.executable
@@ -186,14 +191,14 @@ def _command(home: str, entry: str, run_id: str, frozen: dict, slot: "Slot | Non
     return [python, "-I", "-S", runner if os.path.exists(runner) else entry, home, run_id], environment
 
 
-def _replace(home: str, entry: str, run_id: str, frozen: dict, slot: "Slot | None") -> None:  # type: ignore[type-arg]
+def _replace(home: str, entry: str, run_id: str, frozen: dict[str, Any], slot: Slot | None) -> None:
     command, environment = _command(home, entry, run_id, frozen, slot)
     # A late stop of the run before must not kill the next runner while it cannot tell yet whom it is meant for.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
     os.execve(command[0], command, environment)
 
 
-def _start(home: str, entry: str, run_id: str, frozen: dict, slot: "Slot | None") -> None:  # type: ignore[type-arg]
+def _start(home: str, entry: str, run_id: str, frozen: dict[str, Any], slot: Slot | None) -> None:
     """A runner of its own for another ready run."""
     command, environment = _command(home, entry, run_id, frozen, slot)
     pid = os.fork()

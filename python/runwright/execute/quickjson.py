@@ -4,12 +4,24 @@
 same that `json` uses; where an interpreter lacks them, `json` itself does the work.
 """
 
-import math
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PLR0911, PTH123
 
+from __future__ import annotations
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
+
+_INFINITY = float("inf")
+
+make_scanner: Any = None
 try:
-    from _json import encode_basestring, make_encoder, make_scanner
-except ImportError:  # another implementation than CPython
-    make_scanner = None
+    import _json
+
+    make_scanner = _json.make_scanner
+except ImportError:
+    pass  # another implementation than CPython
 
 
 class _Settings:
@@ -20,11 +32,11 @@ class _Settings:
     object_pairs_hook = None
     parse_float = float
     parse_int = int
-    parse_constant = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.__getitem__
-    memo: "dict[str, str]" = {}  # noqa: RUF012 - the scanner's own cache of keys
+    parse_constant = {"NaN": float("nan"), "Infinity": _INFINITY, "-Infinity": -_INFINITY}.__getitem__
+    memo: dict[str, str] = {}  # noqa: RUF012 - the scanner's own cache of keys
 
 
-def _refuse(value):  # type: ignore[no-untyped-def]
+def _refuse(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
@@ -33,20 +45,20 @@ if make_scanner is None:
 
     quote = json.encoder.encode_basestring
 
-    def loads(text):  # type: ignore[no-untyped-def]
+    def loads(text: Any) -> Any:
         """The value that a JSON text says. Raises ValueError."""
         return json.loads(text, strict=False)
 
-    def dumps(value):  # type: ignore[no-untyped-def]
+    def dumps(value: Any) -> Any:
         """A value as one line of JSON. Raises TypeError, ValueError (NaN) or RecursionError (circular)."""
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False)
 
 else:
-    quote = encode_basestring
+    quote = _json.encode_basestring
     _scan = make_scanner(_Settings)
-    _encode = make_encoder(None, _refuse, encode_basestring, None, ":", ",", False, False, False)
+    _encode = _json.make_encoder(None, _refuse, _json.encode_basestring, None, ":", ",", False, False, False)
 
-    def loads(text):  # type: ignore[no-untyped-def]
+    def loads(text: Any) -> Any:
         """The value that a JSON text (str or UTF-8 bytes) says. Raises ValueError."""
         if not isinstance(text, str):
             text = text.decode("utf-8")
@@ -62,12 +74,12 @@ else:
             raise ValueError(f"more text after the JSON value at character {end}")
         return value
 
-    def dumps(value):  # type: ignore[no-untyped-def]
+    def dumps(value: Any) -> Any:
         """A value as one line of JSON. Raises TypeError, ValueError (NaN) or RecursionError (circular)."""
         return "".join(_encode(value, 0))
 
 
-def encode(value):  # type: ignore[no-untyped-def]
+def encode(value: Any) -> Any:
     """A value as one line of UTF-8 JSON, whatever it holds: what JSON has no form for becomes text. Never raises for the value's sake."""
     try:
         text = dumps(value)
@@ -77,14 +89,14 @@ def encode(value):  # type: ignore[no-untyped-def]
     return text.encode("utf-8", "replace")
 
 
-def plain(value, depth=0):  # type: ignore[no-untyped-def]
+def plain(value: Any, depth: Any = 0) -> Any:
     """The nearest value that JSON can say. Numbers that it cannot say become "NaN", "Infinity", "-Infinity"; other objects their repr."""
     if value is None or isinstance(value, (bool, str, int)):
         return value
     if isinstance(value, float):
-        if value != value:
+        if value != value:  # noqa: PLR0124 - NaN
             return "NaN"
-        if value in (math.inf, -math.inf):
+        if value in (_INFINITY, -_INFINITY):
             return "Infinity" if value > 0 else "-Infinity"
         return float(value)
     if depth > 50:
@@ -99,7 +111,7 @@ def plain(value, depth=0):  # type: ignore[no-untyped-def]
         return f"<{type(value).__name__}>"
 
 
-def read(path):  # type: ignore[no-untyped-def]
+def read(path: Any) -> Any:
     """The value in a JSON file. Raises OSError or ValueError."""
     with open(path, "rb") as file:
         return loads(file.read())

@@ -1,18 +1,24 @@
 """A stand-in for the module `runwright` where it is not installed, so that code that imports it runs unchanged."""
 
+from __future__ import annotations
+
 import sys
+
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def offer() -> None:
     """Let `import runwright` give the stand-in if nothing else is found. Costs nothing until then."""
-    sys.meta_path.append(_LastFinder)  # type: ignore[arg-type]
+    sys.meta_path.append(_LastFinder)
 
 
 class _LastFinder:
     """Asked by the import machinery when all others found nothing."""
 
     @staticmethod
-    def find_spec(name, _path=None, _target=None):  # type: ignore[no-untyped-def]
+    def find_spec(name: Any, _path: Any = None, _target: Any = None) -> Any:
         if name != "runwright":
             return None
         from importlib.machinery import ModuleSpec
@@ -20,11 +26,11 @@ class _LastFinder:
         return ModuleSpec("runwright", _LastFinder)  # type: ignore[arg-type]
 
     @staticmethod
-    def create_module(_spec):  # type: ignore[no-untyped-def]
+    def create_module(_spec: Any) -> Any:
         return None
 
     @staticmethod
-    def exec_module(module) -> None:  # type: ignore[no-untyped-def]
+    def exec_module(module: Any) -> None:
         from . import context, inputs
 
         module.__doc__ = __doc__
@@ -39,11 +45,11 @@ class _LastFinder:
         module.__getattr__ = _missing
 
 
-def _decorator(name: str):  # type: ignore[no-untyped-def]
-    def decorate(fn=None, **options):  # type: ignore[no-untyped-def]
+def _decorator(name: str) -> Any:
+    def decorate(fn: Any = None, **options: Any) -> Any:
         """Leaves the function as it is; declared outputs are noted."""
 
-        def apply(fn):  # type: ignore[no-untyped-def]
+        def apply(fn: Any) -> Any:
             if options.get("outputs"):
                 fn.__runwright_outputs__ = list(options["outputs"])
             return fn
@@ -54,8 +60,8 @@ def _decorator(name: str):  # type: ignore[no-untyped-def]
     return decorate
 
 
-def _of_current(name: str):  # type: ignore[no-untyped-def]
-    def log(*arguments, **named):  # type: ignore[no-untyped-def]
+def _of_current(name: str) -> Any:
+    def log(*arguments: Any, **named: Any) -> Any:
         """The method of that name of the run in execution."""
         from .context import current
 
@@ -65,7 +71,9 @@ def _of_current(name: str):  # type: ignore[no-untyped-def]
     return log
 
 
-def _missing(name: str):  # type: ignore[no-untyped-def]
+def _missing(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    raise AttributeError(f"runwright.{name} is not available here: Runwright is not installed where this runs; add 'runwright' to the requirements")
+    raise AttributeError(
+        f"runwright.{name} is not available here: Runwright is not installed where this runs; add 'runwright' to the requirements"
+    )

@@ -1,16 +1,25 @@
 """The supervisor: takes a run, makes its environment, forks attempts, and writes how it ended, whatever happens to the user's code."""
 
+# pathlib, contextlib: their import costs milliseconds in every run
+# ruff: noqa: PTH110, PTH112, PTH208
+
+from __future__ import annotations
+
 import os
 import sys
 
 from . import clock, journal, process, queue, quickjson
 from .logs import Log, Redactor, Splitter
 
+TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
+if TYPE_CHECKING:
+    from typing import Any
+
 # The same attempt again would fail the same way.
 _FINAL_CAUSES = ("ImportFailed", "OutputError", "RequirementError")
 
 
-def execute(home: str, run_id: str, slot, wakeup: process.Wakeup):  # type: ignore[no-untyped-def]
+def execute(home: str, run_id: str, slot: Any, wakeup: process.Wakeup) -> Any:
     """Claim the run and carry it to its end.
 
     Returns its state, or None where somebody else has it. Raises OSError where the folder cannot be used, ValueError where it is damaged.
@@ -38,7 +47,7 @@ def execute(home: str, run_id: str, slot, wakeup: process.Wakeup):  # type: igno
 class _Run:
     """One run under supervision."""
 
-    def __init__(self, home: str, folder: str, frozen: dict, wakeup: process.Wakeup) -> None:  # type: ignore[type-arg]
+    def __init__(self, home: str, folder: str, frozen: dict[str, Any], wakeup: process.Wakeup) -> None:
         self.home = home
         self.folder = folder
         self.frozen = frozen
@@ -50,8 +59,8 @@ class _Run:
         self.redactor = Redactor(())
         self.log = Log(f"{folder}/log.jsonl", self.redactor, echo=os.environ.get("RUNWRIGHT_ECHO") == "1")
         self.events = journal.Appender(f"{folder}/events.jsonl")
-        self.secrets: "dict[str, str]" = {}
-        self.venv = None
+        self.secrets: dict[str, str] = {}
+        self.venv: str | None = None
         process.owned.update((self.ending.descriptor, self.log.file.descriptor, self.events.descriptor))
 
     def close(self) -> None:
@@ -61,12 +70,12 @@ class _Run:
                 os.close(descriptor)
         process.owned.discard(self.ending.descriptor)
 
-    def event(self, event: dict) -> None:  # type: ignore[type-arg]
+    def event(self, event: dict[str, Any]) -> None:
         """Append an event; the time is ours, so that times never go backwards."""
         kind = event.pop("type")
         self.events.append(quickjson.encode({"type": kind, "time": clock.now(), **self.redactor.value(event)}) + b"\n")
 
-    def carry_out(self) -> dict:  # type: ignore[type-arg]
+    def carry_out(self) -> dict[str, Any]:
         """Everything between the claim and the end; returns the end."""
         try:
             self.secrets = journal.take_secrets(self.folder)
@@ -86,29 +95,43 @@ class _Run:
             import traceback
 
             text = f"the runner itself failed: {type(error).__name__}: {error}"
-            return self._ended("ERROR", {"cause": "RunnerError", "message": text, "traceback": traceback.format_exc(), "cure": "please report this"})
+            return self._ended(
+                "ERROR", {"cause": "RunnerError", "message": text, "traceback": traceback.format_exc(), "cure": "please report this"}
+            )
 
     def _stop_asked(self) -> bool:
         return self.wakeup.stop or os.path.exists(f"{self.folder}/stop")
 
-    def _refusal(self):  # type: ignore[no-untyped-def]
+    def _refusal(self) -> Any:
         """Why this run cannot be executed at all, as an error, or None."""
         frozen = self.frozen
         if frozen.get("protocol") != 1:
-            return _error("RunnerError", f"this runner knows protocol 1; the run was frozen with {frozen.get('protocol')!r}", "use one version of runwright")
+            return _error(
+                "RunnerError",
+                f"this runner knows protocol 1; the run was frozen with {frozen.get('protocol')!r}",
+                "use one version of runwright",
+            )
         python = frozen.get("python")
         if python and not os.access(python, os.X_OK):
-            return _error("RunnerError", f"the interpreter of this run, {python}, does not exist or is no program", "run it again from an environment that exists")
+            return _error(
+                "RunnerError",
+                f"the interpreter of this run, {python}, does not exist or is no program",
+                "run it again from an environment that exists",
+            )
         task = frozen.get("task") or {}
         if bool(task.get("call")) == bool(task.get("command")):
             return _error("RunnerError", "`task` must have exactly one of `call` and `command`", "please report this")
         upstream = queue.failed_upstream(self.home, frozen.get("needs") or ())
         if upstream is not None:
             need, state, why = upstream
-            return _error("UpstreamFailed", f"run {need}, which this one needs, did not complete ({state}; {why})", "repair that run, then run this one again")
+            return _error(
+                "UpstreamFailed",
+                f"run {need}, which this one needs, did not complete ({state}; {why})",
+                "repair that run, then run this one again",
+            )
         return None
 
-    def _requirements(self):  # type: ignore[no-untyped-def]
+    def _requirements(self) -> dict[str, Any] | None:
         """Make or find the virtual environment; returns the end where that fails."""
         from . import requirements
 
@@ -125,7 +148,7 @@ class _Run:
         self.event({"type": "mark", "name": "requirements", "seconds": round(clock.monotonic() - begin, 6)})
         return None
 
-    def _attempts(self) -> dict:  # type: ignore[type-arg]
+    def _attempts(self) -> dict[str, Any]:
         """Attempt after attempt until one completes, none is left, or a stop is asked for."""
         retries = self.frozen.get("retries") or {}
         limit, delay = int(retries.get("limit") or 0), float(retries.get("delay") or 0.0)
@@ -145,7 +168,7 @@ class _Run:
             delay *= float(retries.get("factor") or 1.0)
             self._clear_outputs()
 
-    def _attempt(self) -> dict:  # type: ignore[type-arg]
+    def _attempt(self) -> dict[str, Any]:
         from . import causes, child
 
         self.attempts += 1
@@ -157,11 +180,11 @@ class _Run:
         ended = causes.explain(outcome, memory, self.frozen, "call" in self.frozen["task"])
         return self._ended(ended.pop("state"), ended.pop("error"), **ended)
 
-    def _follow(self, body, timeout, runner: bool = False):  # type: ignore[no-untyped-def]
+    def _follow(self, body: Any, timeout: Any, runner: bool = False) -> Any:
         """Fork `body` and follow it. With `runner`, what it prints is the runner's own."""
         splitters = {stream: Splitter(self.log, "runner" if runner else stream) for stream in ("stdout", "stderr")}
 
-        def on_output(stream: str, data) -> None:  # type: ignore[no-untyped-def]
+        def on_output(stream: str, data: Any) -> None:
             if data is None:
                 splitters[stream].close()
             else:
@@ -173,7 +196,7 @@ class _Run:
         grace = self.frozen.get("grace")
         return forked.wait(self.wakeup, timeout, 30.0 if grace is None else float(grace))
 
-    def _report(self, report: dict) -> None:  # type: ignore[type-arg]
+    def _report(self, report: dict[str, Any]) -> None:
         if report.get("type") == "log":
             self.log.record(str(report.get("level")), str(report.get("logger")), str(report.get("m")))
         elif report.get("type") in ("mark", "metric", "result", "entity"):
@@ -189,14 +212,14 @@ class _Run:
                 if name != ".entities":
                     shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
 
-    def _ended(self, state: str, error, **more) -> dict:  # type: ignore[no-untyped-def, type-arg]
+    def _ended(self, state: str, error: Any, **more: Any) -> dict[str, Any]:
         if error is not None:
             error = {"type": None, "module": None, "traceback": None, "attributes": {}, **error}
             error.setdefault("log", list(self.log.tail))
         end = {"exit_code": None, "signal": None, "shape": "none", "outputs": {}, "names": [], "distributions": None, **more}
         return {"state": state, "error": error, "python": _version(), **end}
 
-    def finish(self, end: dict) -> str:  # type: ignore[type-arg]
+    def finish(self, end: dict[str, Any]) -> str:
         """Write the end. Raises OSError where even the reservation is of no use."""
         stamp = clock.now()
         times = {"time": stamp, "started": self.started, "seconds": round(clock.monotonic() - self._start, 6), "attempts": self.attempts}
@@ -210,9 +233,9 @@ def _version() -> str:
     return "{}.{}.{}".format(*sys.version_info[:3])
 
 
-def _error(cause: str, message: str, cure: str) -> dict:  # type: ignore[type-arg]
+def _error(cause: str, message: str, cure: str) -> dict[str, Any]:
     return {"cause": cause, "message": message, "cure": cure}
 
 
-def _stopped(when: str) -> dict:  # type: ignore[type-arg]
+def _stopped(when: str) -> dict[str, Any]:
     return {"cause": "Stopped", "message": f"stopped on request {when}"}

@@ -143,7 +143,9 @@ class Lab:
         command = [python or sys.executable, "-I", "-S", self.entry, self.home, run_id]
         environment = {**os.environ, **(env or {})}
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True
+        )
         self.processes.append(process)
         return process
 

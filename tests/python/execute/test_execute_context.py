@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from execute_lab import Lab, pythons
@@ -23,7 +24,8 @@ def test_injected_objects(lab: Lab) -> None:
     code = """
         def f(project, run, context, event, x):
             assert run is context
-            return [project.name, run.key == context.key, run.name, run.kind, run.action, run.parameters, event.body, run.attempt, x, run.project.name]
+            same = run.key == context.key
+            return [project.name, same, run.name, run.kind, run.action, run.parameters, event.body, run.attempt, x, run.project.name]
     """
     value = lab.run(code, parameters={"x": 1}).result
     assert value == ["demo", True, "f", "python", "job", {"x": 1}, {"x": 1}, 1, 1, "demo"]
@@ -35,7 +37,8 @@ def test_metrics_and_results(lab: Lab) -> None:
             def item(self): return 2.5
         def f(run):
             run.log_metric("loss", 0.5, step=3)
-            run.log_metric("loss", float("nan")); run.log_metric("loss", float("-inf")); run.log_metric("loss", True); run.log_metric("loss", Scalar())
+            run.log_metric("loss", float("nan")); run.log_metric("loss", float("-inf")); run.log_metric("loss", True)
+            run.log_metric("loss", Scalar())
             run.log_metrics({"a": 1, "b": [1, 2]}, step=10)
             run.log_result("best", {"depth": [1, None]})
             run.log_result("odd", [float("inf")])
@@ -124,7 +127,9 @@ def test_the_library_is_not_installed(lab: Lab, python: str) -> None:
     data = f"{lab.home}/data.json"
     with open(data, "w", encoding="utf-8") as file:
         file.write("[1]")
-    ended = lab.run(code, python=python, inputs={"di": {"key": "store://demo/dataitem/table/raw:1", "type": "dataitem", "path": data, "as": "entity"}})
+    ended = lab.run(
+        code, python=python, inputs={"di": {"key": "store://demo/dataitem/table/raw:1", "type": "dataitem", "path": data, "as": "entity"}}
+    )
     assert (ended.end["state"], ended.end["names"]) == ("COMPLETED", ["a", "b"]), ended.error
     assert "not installed" in ended.values["b"]
     assert [event["name"] for event in ended.events("metric")] == ["m", "n"]
@@ -141,15 +146,28 @@ def test_inputs(lab: Lab) -> None:
     code = """
         def f(project, di, x, n, many):
             with open(di.download("copy")) as file: text = file.read()
-            return [text, di.key, di.name, di.kind, project.get_dataitem("raw").key, x.decode(), n, list(many), [part for part in many.values()]]
+            parts = [part for part in many.values()]
+            return [text, di.key, di.name, di.kind, project.get_dataitem("raw").key, x.decode(), n, list(many), parts]
     """
     run_id = lab.prepare(
         code,
         inputs={
-            "di": {"key": "store://demo/dataitem/file/raw:1", "type": "dataitem", "kind": "file", "name": "raw", "id": "1", "path": "inputs/di/raw.txt", "as": "entity"},
+            "di": {
+                "key": "store://demo/dataitem/file/raw:1",
+                "type": "dataitem",
+                "kind": "file",
+                "name": "raw",
+                "id": "1",
+                "path": "inputs/di/raw.txt",
+                "as": "entity",
+            },
             "x": {"path": "inputs/x/data.bin", "format": "bin", "of": "bytes", "kind": "file", "as": "value"},
             "n": {"type": "value", "value": 5},
-            "many": {"shape": "dict", "names": ["b", "a"], "parts": {"a": {"type": "value", "value": 1}, "b": {"type": "value", "value": 2}}},
+            "many": {
+                "shape": "dict",
+                "names": ["b", "a"],
+                "parts": {"a": {"type": "value", "value": 1}, "b": {"type": "value", "value": 2}},
+            },
         },
     )
     for name, content in {"di/raw.txt": "text", "x/data.bin": "bytes"}.items():
@@ -188,7 +206,11 @@ def test_an_output_that_the_other_run_does_not_have(lab: Lab) -> None:
 def test_files_of_another_run(lab: Lab) -> None:
     first = lab.run("def f(): return {'a': b'bytes', 'b': (1, 2)}")
     other = os.path.basename(first.folder)
-    code = "def f(a, whole):\n    with open(a.download(), 'rb') as file: return [file.read().decode(), whole['b'] == (1, 2), whole['a'] == b'bytes']"
+    code = """
+        def f(a, whole):
+            with open(a.download(), 'rb') as file:
+                return [file.read().decode(), whole['b'] == (1, 2), whole['a'] == b'bytes']
+    """
     inputs = {"a": {"run": other, "output": "a", "as": "entity"}, "whole": {"run": other, "output": None, "as": "value"}}
     assert lab.run(code, inputs=inputs).result == ["bytes", True, True]
 
@@ -196,7 +218,7 @@ def test_files_of_another_run(lab: Lab) -> None:
 class Server(http.server.BaseHTTPRequestHandler):
     """Answers as the path says."""
 
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)

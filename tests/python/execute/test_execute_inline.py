@@ -15,7 +15,14 @@ from runwright.execute.call import run_inline
 
 
 def frozen(**more: Any) -> dict[str, Any]:
-    return {"id": "1", "key": "store://demo/run/python/1", "project": "demo", "function": "f", "task": {"call": {"outputs": more.pop("outputs", None)}}, **more}
+    return {
+        "id": "1",
+        "key": "store://demo/run/python/1",
+        "project": "demo",
+        "function": "f",
+        "task": {"call": {"outputs": more.pop("outputs", None)}},
+        **more,
+    }
 
 
 def test_it_is_the_same_as_in_a_process_of_its_own(tmp_path: Path, lab: Lab) -> None:
@@ -43,7 +50,9 @@ def test_nothing_is_written_for_a_small_result(tmp_path: Path) -> None:
 
 def test_live_values_win(tmp_path: Path) -> None:
     live = object()
-    value, _, _ = run_inline(lambda x, y: (x is live, y), frozen(inputs={"x": {"path": "gone"}, "y": {"type": "value", "value": 2}}), str(tmp_path), {"x": live})
+    value, _, _ = run_inline(
+        lambda x, y: (x is live, y), frozen(inputs={"x": {"path": "gone"}, "y": {"type": "value", "value": 2}}), str(tmp_path), {"x": live}
+    )
     assert value == (True, 2)
 
 
@@ -97,7 +106,9 @@ def test_runs_in_threads_keep_their_metrics_apart(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {n: [event["value"] for event in events if event["type"] == "metric"] for n, events in results.items()} == {n: [n] for n in range(4)}
+    assert {n: [event["value"] for event in events if event["type"] == "metric"] for n, events in results.items()} == {
+        n: [n] for n in range(4)
+    }
 
 
 def test_the_bundle_is_whole(lab: Lab) -> None:

@@ -36,7 +36,10 @@ def test_out_of_memory(lab: Lab, small_group: str) -> None:
     run_id = lab.prepare("def f():\n    print('begun', flush=True)\n    return len(bytearray(b'x') * (512 << 20))")
     lab.entry, runner = f"{lab.home}/in_group.py", lab.entry
     with open(lab.entry, "w", encoding="utf-8") as file:
-        file.write(f"import os, sys\nopen({small_group!r}, 'w').write(str(os.getpid()))\nos.execv(sys.executable, [sys.executable, '-I', '-S', {runner!r}, *sys.argv[1:]])")
+        file.write(
+            f"import os, sys\nopen({small_group!r}, 'w').write(str(os.getpid()))\n"
+            f"os.execv(sys.executable, [sys.executable, '-I', '-S', {runner!r}, *sys.argv[1:]])"
+        )
     ended = lab.ended(run_id, lab.start(run_id))
     assert (ended.error["cause"], ended.end["signal"]) == ("OutOfMemory", "SIGKILL")
     assert ended.error["log"] == ["begun"]

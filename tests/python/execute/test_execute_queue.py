@@ -102,7 +102,8 @@ def test_the_client_is_gone(lab: Lab) -> None:
     runs = [lab.prepare(NOTES, concurrency=1) for _ in range(3)]
     for run_id in runs:
         lab.enqueue(run_id)
-    script = f"import subprocess, os, time; subprocess.Popen({[sys.executable, '-I', '-S', lab.entry, lab.home, runs[0]]!r}, process_group=0); time.sleep(60)"
+    command = [sys.executable, "-I", "-S", lab.entry, lab.home, runs[0]]
+    script = f"import subprocess, time; subprocess.Popen({command!r}, start_new_session=True); time.sleep(60)"
     client = subprocess.Popen([sys.executable, "-c", script])
     until(lambda: os.path.exists(f"{lab.home}/runs/{runs[0]}/claim"))
     client.send_signal(signal.SIGKILL)

@@ -19,7 +19,8 @@ CODE = """
         import tinything
         try: import pytest; seen = True
         except ImportError: seen = False
-        return {"v": tinything.VERSION, "pytest": seen, "prefix": sys.prefix, "env": os.environ["VIRTUAL_ENV"], "script": os.popen("tinything").read()}
+        script = os.popen("tinything").read()
+        return {"v": tinything.VERSION, "pytest": seen, "prefix": sys.prefix, "env": os.environ["VIRTUAL_ENV"], "script": script}
 """
 
 
@@ -75,7 +76,7 @@ def test_two_runs_at_the_same_time(lab: Lab, wheels: dict[str, str]) -> None:
     env = {"PATH": with_uv()}
     runs = [lab.prepare(CODE, requirements=["tinything"], envs=wheels) for _ in range(3)]
     processes = [lab.start(run_id, env=env) for run_id in runs]
-    ended = [lab.ended(run_id, process, 60) for run_id, process in zip(runs, processes)]
+    ended = [lab.ended(run_id, process, 60) for run_id, process in zip(runs, processes, strict=True)]
     assert [one.values["v"] for one in ended] == ["2.0"] * 3
     assert sum("installed in" in line for one in ended for line in one.log("runner")) == 1
     assert len([name for name in os.listdir(f"{lab.home}/envs") if not name.endswith(".lock")]) == 1
@@ -121,7 +122,10 @@ def test_pips_settings_hold_for_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(pipconfig, "_FILES", ())
     config = tmp_path / "pip.conf"
-    config.write_text("[global]\nindex-url = https://mirror.invalid/simple\nextra-index-url =\n    https://a.invalid\n    https://b.invalid\n[install]\nfind-links = /x /y\n")
+    config.write_text(
+        "[global]\nindex-url = https://mirror.invalid/simple\nextra-index-url =\n    https://a.invalid\n    https://b.invalid\n"
+        "[install]\nfind-links = /x /y\n"
+    )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
     monkeypatch.setenv("PIP_NO_INDEX", "true")
     for name in ("UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY"):

@@ -27,7 +27,9 @@ def test_every_python_from_3_9_runs_it(lab: Lab, python: str) -> None:
     assert ended.end["python"].split(".")[:2] == [str(part) for part in ended.values["version"]]
     assert ended.log() == ["out"]
     assert ended.log("stderr") == ["err"]
-    assert [(line["m"], line["level"], line["logger"]) for line in ended.lines("log.jsonl") if line["s"] == "logging"] == [("told", "INFO", "x")]
+    assert [(line["m"], line["level"], line["logger"]) for line in ended.lines("log.jsonl") if line["s"] == "logging"] == [
+        ("told", "INFO", "x")
+    ]
     assert [event["type"] for event in ended.events()] == ["running", "mark", "mark", "mark"]
     assert [event["name"] for event in ended.events("mark")] == ["import", "call", "outputs"]
     assert ended.events("running")[0]["python"] == ended.end["python"]
@@ -266,8 +268,9 @@ def test_what_user_code_sees(lab: Lab) -> None:
         import os, sys
         def f():
             import pip
+            names = ("A", "RUNWRIGHT_RUN", "RUNWRIGHT_PROJECT", "RUNWRIGHT_HOME", "RUNWRIGHT_SLOT_FD")
             return {
-                "env": {name: os.environ.get(name) for name in ("A", "RUNWRIGHT_RUN", "RUNWRIGHT_PROJECT", "RUNWRIGHT_HOME", "RUNWRIGHT_SLOT_FD")},
+                "env": {name: os.environ.get(name) for name in names},
                 "cwd": os.getcwd(),
                 "main": sys.modules["__main__"].__dict__.get("__file__", "none"),
                 "runner_on_path": any("runner" in entry for entry in sys.path),

@@ -24,7 +24,13 @@ def everything(folder: str) -> bytes:
 
 def forms(secret: str) -> list[bytes]:
     raw = secret.encode()
-    found = [raw, base64.b64encode(raw), base64.urlsafe_b64encode(raw), urllib.parse.quote(secret, safe="").encode(), secret.encode("unicode_escape")]
+    found = [
+        raw,
+        base64.b64encode(raw),
+        base64.urlsafe_b64encode(raw),
+        urllib.parse.quote(secret, safe="").encode(),
+        secret.encode("unicode_escape"),
+    ]
     return [*found, base64.b64encode(b"user:" + raw)[8:-4], base64.b64encode(b"us:" + raw)[4:-4]]
 
 
