@@ -26,18 +26,13 @@ if TYPE_CHECKING:
     from .exceptions import RunwrightError as RunwrightError
     from .extend import register_runtime as register_runtime
     from .functions import Function as Function
-    from .tracking import log_artifact as log_artifact
-    from .tracking import log_dataitem as log_dataitem
-    from .tracking import log_metric as log_metric
-    from .tracking import log_metrics as log_metrics
-    from .tracking import log_model as log_model
     from .project import Project as Project
     from .project import delete_project as delete_project
     from .project import get_or_create_project as get_or_create_project
     from .project import get_project as get_project
     from .project import list_projects as list_projects
     from .run import Run as Run
-    from .run import RunList as RunList
+    from .run_list import RunList as RunList
     from .session import attach as attach
     from .session import diff as diff
     from .session import gc as gc
@@ -46,6 +41,11 @@ if TYPE_CHECKING:
     from .session import runs as runs
     from .session import sync as sync
     from .session import use as use
+    from .tracking import log_artifact as log_artifact
+    from .tracking import log_dataitem as log_dataitem
+    from .tracking import log_metric as log_metric
+    from .tracking import log_metrics as log_metrics
+    from .tracking import log_model as log_model
 
 _HOME = {
     "__version__": "_core",
@@ -69,7 +69,7 @@ _HOME = {
     "get_project": "project",
     "list_projects": "project",
     "Run": "run",
-    "RunList": "run",
+    "RunList": "run_list",
     "attach": "session",
     "diff": "session",
     "gc": "session",
@@ -80,7 +80,7 @@ _HOME = {
     "use": "session",
 }
 
-__all__ = sorted(_HOME)
+__all__ = list(_HOME)
 
 
 _SUBMODULES = {"exceptions", "extend", "testing"}

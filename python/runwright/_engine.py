@@ -48,7 +48,9 @@ def configure(**settings: Any) -> None:
     global _engine
     concurrency = settings.get("concurrency")
     if concurrency is not None and (not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1):
-        raise InvalidError(f"concurrency={concurrency!r} is not a number of runs", field="concurrency", value=concurrency, cure="give 1 or more")
+        raise InvalidError(
+            f"concurrency={concurrency!r} is not a number of runs", field="concurrency", value=concurrency, cure="give 1 or more"
+        )
     with _lock:
         _settings.update({name: value for name, value in settings.items() if value is not None})
         _engine = None
@@ -76,7 +78,8 @@ def load_plugins() -> None:
             runtime = point.load()
         except Exception as error:
             raise RunwrightError(
-                f"the runtime {point.name!r} ({point.value}) cannot be loaded: {error!r}", cure="update or remove the package that brings it"
+                f"the runtime {point.name!r} ({point.value}) cannot be loaded: {error!r}",
+                cure="update or remove the package that brings it",
             ) from error
         register(runtime() if isinstance(runtime, type) else runtime)
 

@@ -51,13 +51,17 @@ def function(
 
     check_options(options)
     if isinstance(requirements, str):
-        raise InvalidError(f"requirements={requirements!r} is text", field="requirements", value=requirements, cure=f"give a list: [{requirements!r}]")
+        raise InvalidError(
+            f"requirements={requirements!r} is text", field="requirements", value=requirements, cure=f"give a list: [{requirements!r}]"
+        )
 
     def make(fn: Callable[..., Any]) -> Function:
         if not callable(fn) or isinstance(fn, type):
             raise InvalidError(f"{fn!r} is not a function", field="fn", value=fn, cure="decorate a function: @rw.function above def …")
         own = getattr(fn, "__name__", None)
-        spec = {field: value for field, value in (("requirements", requirements), ("outputs", outputs), ("image", image)) if value is not None}
+        spec: dict[str, Any] = {
+            field: value for field, value in (("requirements", requirements), ("outputs", outputs), ("image", image)) if value is not None
+        }
         return Function(project, name or own or "function", "python", fn=fn, options=options, **spec)
 
     return make(fn) if fn is not None else make
@@ -70,7 +74,9 @@ def handler(outputs: list[str] | None = None) -> Callable[[Callable[..., Any]], 
         InvalidError: outputs is not a list of names.
     """
     if outputs is not None and (not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs)):
-        raise InvalidError(f"outputs={outputs!r} is not a list of names", field="outputs", value=outputs, cure='give a list: ["dataset", "score"]')
+        raise InvalidError(
+            f"outputs={outputs!r} is not a list of names", field="outputs", value=outputs, cure='give a list: ["dataset", "score"]'
+        )
 
     def mark(fn: Callable[..., Any]) -> Callable[..., Any]:
         fn.__runwright_outputs__ = outputs  # type: ignore[attr-defined]

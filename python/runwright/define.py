@@ -38,7 +38,9 @@ def define_captured(function: Function) -> Record:
     return record
 
 
-def define_described(project: str, name: str, kind: str, *, code: str | None, code_src: str | None, handler: str | None, **rest: Any) -> Record:
+def define_described(
+    project: str, name: str, kind: str, *, code: str | None, code_src: str | None, handler: str | None, **rest: Any
+) -> Record:
     """The saved version of a function described by where its code is, or by what its kind needs.
 
     Raises:
@@ -55,7 +57,9 @@ def define_described(project: str, name: str, kind: str, *, code: str | None, co
         spec["handler"] = handler
     if kind == "python" and "source" not in spec:
         raise InvalidError(
-            f"the python function {name!r} has no code", field="code_src", cure='give code_src="file.py" (or a folder, git+https://…#ref), or code="…"'
+            f"the python function {name!r} has no code",
+            field="code_src",
+            cure='give code_src="file.py" (or a folder, git+https://…#ref), or code="…"',
         )
     return _save(project, name, kind, spec, description=description, labels=labels)
 
@@ -123,8 +127,8 @@ class Used:
             if code is None or id(fn) in known:
                 continue
             known.add(id(fn))
-            found.append((code, fn.__defaults__, _cells(fn)))  # type: ignore[attr-defined]
-            names = fn.__globals__  # type: ignore[attr-defined]
+            found.append((code, fn.__defaults__, _cells(fn)))
+            names = fn.__globals__
             for name in _names(code):
                 if name in names:
                     value = getattr(names[name], "fn", None) or names[name]

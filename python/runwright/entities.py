@@ -225,11 +225,20 @@ def log(
             field="data",
             cure="give one of data= (a value), source= (a file or folder, taken in) or path= (where it is and stays)",
         )
-    entity: Record = {"project": project, "type": type, "name": name, "description": description, "labels": labels or [], "producer": producer}
+    entity: Record = {
+        "project": project,
+        "type": type,
+        "name": name,
+        "description": description,
+        "labels": labels or [],
+        "producer": producer,
+    }
     if path is not None:
         file = Path(path)
         entity["spec"] = {"format": file.suffix.removeprefix(".")} if file.suffix else {}
-        return of_record(engine().save_entity({**entity, "kind": kind or _default(type), "path": path if "://" in path else str(file.absolute())}).wait())
+        return of_record(
+            engine().save_entity({**entity, "kind": kind or _default(type), "path": path if "://" in path else str(file.absolute())}).wait()
+        )
     return _take_in(entity, kind, name, data if source is None else Path(source))
 
 
@@ -245,7 +254,9 @@ def _take_in(entity: Record, kind: str | None, name: str, value: Any) -> Entity:
             if descriptor["type"] == "value":
                 descriptor = materialize.writing.write_file(value, folder, name, name=name)  # type: ignore[attr-defined]
         except materialize.MaterializeFailed as error:
-            raise MaterializeError(f"{entity['type']} {name!r}: {error.message}", field="data", value=type(value).__name__, cure=error.cure) from error
+            raise MaterializeError(
+                f"{entity['type']} {name!r}: {error.message}", field="data", value=type(value).__name__, cure=error.cure
+            ) from error
         file = Path(folder) / descriptor.pop("path")
         descriptor.pop("type")
         found = descriptor.pop("kind")

@@ -36,12 +36,17 @@ def import_file(path: str | os.PathLike[str]) -> Any:
 
     file = Path(path)
     if file.stat().st_size > _LARGEST:
-        raise InvalidError(f"{file} has more than {_LARGEST} bytes", field="path", value=str(file), cure="exports are smaller: is it the right file?")
+        raise InvalidError(
+            f"{file} has more than {_LARGEST} bytes", field="path", value=str(file), cure="exports are smaller: is it the right file?"
+        )
     record = from_yaml(file.read_text(encoding="utf-8"))
     kind = record.get("entity") if isinstance(record, dict) else None
     if kind not in _IMPORTS:
         raise InvalidError(
-            f"{file} describes no {' or '.join(_IMPORTS)}", field="entity", value=kind, cure="give a file that .export() wrote: it has a field `entity`"
+            f"{file} describes no {' or '.join(_IMPORTS)}",
+            field="entity",
+            value=kind,
+            cure="give a file that .export() wrote: it has a field `entity`",
         )
     del record["entity"]
     try:
@@ -55,7 +60,11 @@ def _project(record: Record) -> Any:
 
     functions, entities = record.pop("functions", []), record.pop("entities", [])
     made = engine().project(record["name"], True).wait()
-    project = Project(engine().update_project({**made, "description": record["description"], "labels": record["labels"], "secrets": record["secrets"]}).wait())
+    project = Project(
+        engine()
+        .update_project({**made, "description": record["description"], "labels": record["labels"], "secrets": record["secrets"]})
+        .wait()
+    )
     for one in functions:
         _function(one)
     for one in entities:

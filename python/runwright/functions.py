@@ -12,7 +12,8 @@ from .options import Call, split
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from .run import Run, RunList
+    from .run import Run
+    from .run_list import RunList
 
 Record = dict[str, Any]
 
@@ -28,7 +29,16 @@ class Function:
 
     __runwright_function__ = True
 
-    def __init__(self, project: str | None, name: str, kind: str, *, record: Record | None = None, fn: Callable[..., Any] | None = None, **defined: Any):
+    def __init__(
+        self,
+        project: str | None,
+        name: str,
+        kind: str,
+        *,
+        record: Record | None = None,
+        fn: Callable[..., Any] | None = None,
+        **defined: Any,
+    ):
         # None: the session's, as it is when the function is used.
         self._project = project
         self.name = name

@@ -26,10 +26,14 @@ def run_inline(function: Function, request: Record, call: Call) -> Run:
     from .run import Run
 
     if request.get("on") is not None:
-        raise InvalidError(f"on={request['on']!r} and inline=True contradict each other", field="on", value=request["on"], cure="give one of them")
+        raise InvalidError(
+            f"on={request['on']!r} and inline=True contradict each other", field="on", value=request["on"], cure="give one of them"
+        )
     for option in ("timeout", "retries", "resources"):
         if request.pop(option, None) is not None:
-            raise InvalidError(f"inline=True has no {option}", field=option, value=call.options.get(option), cure=f"leave out {option}= or inline=True")
+            raise InvalidError(
+                f"inline=True has no {option}", field=option, value=call.options.get(option), cure=f"leave out {option}= or inline=True"
+            )
     staging = request.pop("staging", None)
     current = engine()
     begun = current.begin_inline(request).wait()
@@ -78,7 +82,6 @@ def _live(call: Call) -> Record:
 def _load(function: Function) -> Any:
     """The function of a version whose code is not in this process."""
     from .execute.load import load_handler
-    from .sources import unpack
 
     source = function.spec["source"]
-    return load_handler(unpack(source), source["handler"])
+    return load_handler(engine().place_code(function.record).wait() or "", source["handler"], source.get("python"))

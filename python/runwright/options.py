@@ -57,9 +57,7 @@ def split(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     """
     names = parameter_names(function)
     options = dict(function.options)
-    arguments: dict[str, Any] = {}
-    for name, value in zip(_places(function, args), args):  # noqa: B905 - `_places` has refused too many
-        arguments[name] = value
+    arguments: dict[str, Any] = dict(zip(_places(function, args), args, strict=False))
     for name, value in kwargs.items():
         if name in _BY_NAME and name not in names:
             continue
@@ -96,7 +94,9 @@ def check_options(options: dict[str, Any]) -> None:
         if name not in OPTIONS:
             close = difflib.get_close_matches(name, OPTIONS, 1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise InvalidError(f"there is no option {name!r}{hint}", field=name, value=value, cure=f"options are: {', '.join(sorted(OPTIONS))}")
+            raise InvalidError(
+                f"there is no option {name!r}{hint}", field=name, value=value, cure=f"options are: {', '.join(sorted(OPTIONS))}"
+            )
 
 
 def _places(function: Function, args: tuple[Any, ...]) -> list[str]:

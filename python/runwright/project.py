@@ -12,7 +12,8 @@ from .exceptions import InvalidError
 if TYPE_CHECKING:
     from .entities import Artifact, Dataitem, Entity, Model
     from .functions import Function
-    from .run import Run, RunList
+    from .run import Run
+    from .run_list import RunList
 
 Record = dict[str, Any]
 
@@ -176,7 +177,9 @@ class Project:
         if (secret_value is None) == (reference is None):
             raise InvalidError(f"secret {name!r}: give either secret_value= or reference=", field="secret_value", cure="give one of them")
         if not name.isidentifier():
-            raise InvalidError(f"secret {name!r} is not a name of an environment variable", field="name", value=name, cure="use letters, digits and '_'")
+            raise InvalidError(
+                f"secret {name!r} is not a name of an environment variable", field="name", value=name, cure="use letters, digits and '_'"
+            )
         if secret_value is not None:
             file = Path(home()).absolute() / "secrets" / self.name / name
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -241,7 +244,7 @@ class Project:
         return by_key(name) if name.startswith("store://") else of_record(engine().entity_by_name(self.name, type, name).wait())
 
     def _list(self, type: str, name: str | None) -> Any:
-        from .entities import Entity, of_record
+        from .entities import of_record
 
         found: list[Entity] = [of_record(record) for record in engine().entities(project=self.name, type=type, name=name).wait()]
         return found

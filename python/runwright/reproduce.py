@@ -22,12 +22,16 @@ def reproduce(run: Run, options: Record) -> Run:
     check_options(options)
     for name in ("inline", "local_execution"):
         if options.pop(name, None):
-            raise InvalidError(f"reproduce() has no {name}", field=name, value=True, cure=f"call run.function.run({name}=True, parameters=run.parameters)")
+            raise InvalidError(
+                f"reproduce() has no {name}", field=name, value=True, cure=f"call run.function.run({name}=True, parameters=run.parameters)"
+            )
     record = run.record
     spec = record["spec"]
     wait = options.pop("wait", False)
     request, _ = request_of(run.function, Call({}, {}, options))
-    own: Record = {name: spec[name] for name in ("parameters", "resources", "envs", "timeout", "retries", "grace", "labels", "map", "extra")}
+    own: Record = {
+        name: spec[name] for name in ("parameters", "resources", "envs", "timeout", "retries", "grace", "labels", "map", "extra")
+    }
     own["secrets"] = list(spec["secrets"])
     own["action"] = record["action"]
     own["on"] = record["backend"] if record["backend"] != "inline" else "local"
@@ -40,14 +44,16 @@ def reproduce(run: Run, options: Record) -> Run:
 def _settled(run: Run, name: str, given: Record) -> Record:
     if given["from"] != "value":
         return given
-    from .exceptions import NotFoundError
-
     # The value was a file in the run's folder, which `gc` may have removed.
     from pathlib import Path
+
+    from .exceptions import NotFoundError
 
     path = Path(str(run.record["reference"].get("folder", ""))) / str(given["descriptor"].get("path", ""))
     if not path.exists():
         raise NotFoundError(
-            f"the input {name!r} of run {run.id} is no longer there", field=name, cure="pass it again: run.function.run(…); log it as a dataitem to keep it"
+            f"the input {name!r} of run {run.id} is no longer there",
+            field=name,
+            cure="pass it again: run.function.run(…); log it as a dataitem to keep it",
         )
     return {"from": "value", "descriptor": {**given["descriptor"], "path": str(path)}}

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine
-from .exceptions import BY_CAUSE, InvalidError, NotFoundError, RunError
+from .exceptions import InvalidError, NotFoundError, RunError
+from .records import FINAL, duration, error_of
+from .run_logs import Logs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator
+    from collections.abc import Generator
 
     from .entities import Entity
     from .functions import Function
 
 Record = dict[str, Any]
-FINAL = ("COMPLETED", "ERROR", "STOPPED")
 
 
 class Run:
@@ -283,7 +284,10 @@ class Run:
         active = current()
         if active is None or active.key != self.key:
             raise InvalidError(
-                "metrics are logged by the run itself", field="name", value=name, cure="call rw.log_metric(…) (or run.log_metric(…)) inside the function"
+                "metrics are logged by the run itself",
+                field="name",
+                value=name,
+                cure="call rw.log_metric(…) (or run.log_metric(…)) inside the function",
             )
         active.log_metric(name, value, step)
 
@@ -370,168 +374,3 @@ class Output:
 
     def __repr__(self) -> str:
         return f"Output({self.run.key}, {self.name!r})"
-
-
-class Logs:
-    """The log of a run. Iterating reads piece by piece; `async for` does so in an event loop."""
-
-    def __init__(self, run: Run, follow: bool) -> None:
-        self._run = run
-        self._follow = follow
-
-    def records(self) -> Iterator[Record]:
-        """Every line as `{"t": seconds, "s": stream, "a": attempt, "m": text}`, those of `logging` with `level` and `logger`."""
-        start, complete = 0, False
-        while not complete:
-            lines, start, complete = engine().log(self._run.id, start, self._follow).wait()
-            yield from lines
-            if not self._follow:
-                return
-
-    async def records_async(self) -> AsyncIterator[Record]:
-        """As `records`, in the running event loop."""
-        start, complete = 0, False
-        while not complete:
-            lines, start, complete = await engine().log(self._run.id, start, self._follow)
-            for line in lines:
-                yield line
-            if not self._follow:
-                return
-
-    def __iter__(self) -> Iterator[str]:
-        return (line["m"] for line in self.records())
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        async for line in self.records_async():
-            yield line["m"]
-
-    def __str__(self) -> str:
-        return "\n".join(self)
-
-    def __contains__(self, text: str) -> bool:
-        return text in str(self)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-class RunList(list["Run"]):
-    """Runs, in an order that means something; a table in a notebook."""
-
-    def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> RunList:
-        """Return when all have ended, however each did.
-
-        Raises:
-            TimeoutError: some go on after `timeout` seconds.
-        """
-        from .display.progress import waiting
-
-        for run, record in zip(self, waiting([run.record for run in self], timeout, progress), strict=True):
-            run.record = record
-        going = [run for run in self if not run.is_final]
-        if going:
-            raise TimeoutError(f"{len(going)} of {len(self)} runs go on after {timeout} s; wait again, or stop() them")
-        return self
-
-    async def wait_async(self, timeout: float | None = None) -> RunList:
-        """As `wait`, in the running event loop."""
-        import asyncio
-
-        await asyncio.wait_for(asyncio.gather(*(run.wait_async() for run in self)), timeout)
-        return self
-
-    def __await__(self) -> Generator[Any, None, RunList]:
-        return self.wait_async().__await__()
-
-    def results(self, *, failed: Any = RunError) -> list[Any]:
-        """What each returned, in order. Waits for all.
-
-        Args:
-            failed: what stands for a run that did not complete; by default the first such error is raised.
-
-        Raises:
-            RunError: some did not complete: says how many, and which.
-        """
-        self.wait()
-        bad = self.failed
-        if bad and failed is RunError:
-            first = error_of(bad[0].record)
-            assert first is not None
-            places = ", ".join(str(self.index(run)) for run in bad[:10]) + (", …" if len(bad) > 10 else "")
-            raise RunError(
-                f"{len(bad)} of {len(self)} runs did not complete (items {places}); the first: {first.message}",
-                key=first.key,
-                state=first.state,
-                cause=first.cause,
-                traceback=first.traceback,
-                cure="the others' results: .results(failed=None); try those again: .rerun_failed()",
-            ) from first
-        return [failed if run in bad else run.result() for run in self]
-
-    @property
-    def failed(self) -> RunList:
-        """Those that have ended otherwise than completed."""
-        return RunList(run for run in self if run.refresh().is_final and run.record["state"] != "COMPLETED")
-
-    def rerun_failed(self, **options: Any) -> RunList:
-        """Run again those that failed, and only those; gives the whole list, the new runs in their places."""
-        failed = set(self.failed)
-        return RunList(run.reproduce(**options) if run in failed else run for run in self)
-
-    def stop(self) -> RunList:
-        """Stop all."""
-        for run in self:
-            run.stop()
-        return self
-
-    def to_df(self) -> Any:
-        """A pandas data frame: one row a run, with its state, times, parameters, results and metrics."""
-        import pandas as pd
-
-        from .display.table import row
-
-        return pd.DataFrame([row(run.record) for run in self])
-
-    def __repr__(self) -> str:
-        from .display.text import runs_text
-
-        return runs_text([run.record for run in self])
-
-    def _repr_html_(self) -> str:
-        from .display.html import runs_html
-
-        return runs_html([run.refresh().record for run in self])
-
-
-def duration(record: Record) -> float | None:
-    """Seconds of execution; of one that goes on, so far."""
-    if record["seconds"] is not None:
-        return float(record["seconds"])
-    began = next((step["time"] for step in record["history"] if step["state"] == "RUNNING"), None)
-    if began is None:
-        return None
-    from datetime import datetime, timezone
-
-    end = parse_time(record["history"][-1]["time"]) if record["state"] in FINAL else datetime.now(timezone.utc)
-    return max(0.0, (end - parse_time(began)).total_seconds())
-
-
-def parse_time(text: str) -> Any:
-    """A record's time as a datetime in UTC."""
-    from datetime import datetime
-
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}.{(fraction + '000000')[:6]}+00:00")
-
-
-def error_of(record: Record) -> RunError | None:
-    """The exception for a record that ended otherwise than completed."""
-    if record["state"] not in ("ERROR", "STOPPED"):
-        return None
-    failure = record.get("error") or {"cause": "Stopped" if record["state"] == "STOPPED" else "RunnerError", "message": "it ended without saying why"}
-    kind = BY_CAUSE.get(failure["cause"], RunError)
-    of = f"{failure['type']}: " if failure.get("type") and not failure["message"].startswith(failure["type"]) else ""
-    message = f"run {record['id']} of {record['function']} {'was stopped' if record['state'] == 'STOPPED' else 'failed'} ({failure['cause']}): {of}{failure['message']}"
-    evidence: dict[str, Any] = {**failure, "key": record["key"], "state": record["state"]}
-    evidence.pop("message")
-    return kind(message, **evidence)

@@ -11,7 +11,8 @@ from .exceptions import InvalidError
 if TYPE_CHECKING:
     from .differences import Differences
     from .entities import Entity
-    from .run import Run, RunList
+    from .run import Run
+    from .run_list import RunList
 
 Record = dict[str, Any]
 _project: str | None = None
@@ -81,7 +82,8 @@ def runs(
     Raises:
         InvalidError: no such state. NotFoundError: no such project or function.
     """
-    from .run import Run, RunList
+    from .run import Run
+    from .run_list import RunList
 
     where = None if project == "*" else project or default_project()
     found = engine().runs(project=where, function=function, state=state, map=map, open=open, before=before, limit=limit).wait()

@@ -12,7 +12,8 @@ from .values import Arguments
 
 if TYPE_CHECKING:
     from .functions import Function
-    from .run import Run, RunList
+    from .run import Run
+    from .run_list import RunList
 
 Record = dict[str, Any]
 
@@ -55,7 +56,8 @@ async def submit_async(function: Function, call: Call) -> Run:
 
 def submit_map(function: Function, calls: list[Call]) -> RunList:
     """Submit many calls as one fan-out: all are recorded, or none."""
-    from .run import Run, RunList
+    from .run import Run
+    from .run_list import RunList
 
     fan_out = os.urandom(16).hex()
     requests: list[Record] = []
@@ -107,7 +109,9 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
             arguments.add(name, value)
         for name, value in call.inputs.items():
             if name in arguments.parameters or name in arguments.inputs:
-                raise InvalidError(f"{function.name}: {name!r} is given twice", field=name, value=value, cure="give it in inputs= or in parameters=")
+                raise InvalidError(
+                    f"{function.name}: {name!r} is given twice", field=name, value=value, cure="give it in inputs= or in parameters="
+                )
             arguments.add_input(name, value)
     except BaseException:
         arguments.discard()

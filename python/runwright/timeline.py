@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
-from .run import duration, parse_time
+from .records import duration, parse_time
 
 Record = dict[str, Any]
 # The runner's marks, in the order in which they happen.
@@ -16,11 +17,17 @@ def timeline(record: Record) -> list[Record]:
     steps = [step for step in record["history"] if not (step.get("message") or "").startswith("attempt ")]
     phases: list[Record] = []
     names = {"CREATED": "client", "PENDING": "queue", "RESUME": "queue"}
-    for step, following in zip(steps, steps[1:]):  # noqa: B905 - one shorter on purpose
+    for step, following in pairwise(steps):
         start = parse_time(step["time"])
         if step["state"] in names:
-            phases.append({"phase": names[step["state"]], "start": start, "seconds": (parse_time(following["time"]) - start).total_seconds()})
+            phases.append(
+                {"phase": names[step["state"]], "start": start, "seconds": (parse_time(following["time"]) - start).total_seconds()}
+            )
         elif step["state"] == "RUNNING":
             phases.append({"phase": "run", "start": start, "seconds": duration(record) or 0.0})
-            phases += [{"phase": f"  {_MARKS[mark]}", "start": None, "seconds": record["marks"][mark]} for mark in _MARKS if mark in record["marks"]]
+            phases += [
+                {"phase": f"  {_MARKS[mark]}", "start": None, "seconds": record["marks"][mark]}
+                for mark in _MARKS
+                if mark in record["marks"]
+            ]
     return phases

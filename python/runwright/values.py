@@ -33,7 +33,7 @@ def is_plain(value: Any, depth: int = 0) -> bool:
 
 
 class Arguments:
-    """The arguments of one call as the engine takes them: `parameters` (JSON), `inputs` (anything else) and, if need be, a staging folder."""
+    """The arguments of one call as the engine takes them: `parameters` (JSON), `inputs` (anything else), if need be a staging folder."""
 
     def __init__(self) -> None:
         self.parameters: dict[str, Any] = {}

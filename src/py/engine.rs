@@ -139,6 +139,12 @@ impl Engine {
         })
     }
 
+    /// The folder with a version's code, unpacked if need be.
+    fn place_code(&self, function: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let (core, function): (_, crate::model::function::Function) = (self.0.clone(), depythonize(function)?);
+        Ok(Pending::new(async move { crate::backend::local::place_code(core.home(), &function) }))
+    }
+
     /// Submits requests together; gives the records.
     fn submit(&self, requests: &Bound<'_, PyAny>) -> PyResult<Pending> {
         let (core, requests): (_, Vec<Request>) = (self.0.clone(), depythonize(requests)?);

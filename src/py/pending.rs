@@ -16,7 +16,7 @@ type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 type Work = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 
 /// The verb.
-#[pyclass(module = "runwright._core")]
+#[pyclass(frozen, generic, module = "runwright._core")]
 pub struct Pending(Mutex<Option<Work>>);
 
 impl Pending {

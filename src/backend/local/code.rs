@@ -23,11 +23,11 @@ pub fn path(home: &Path, function: &Function) -> Option<PathBuf> {
     function.spec.get("source").map(|source| home.join("code").join(Digest::of_json(source).as_str()))
 }
 
-/// Puts it there, whole or not at all.
-pub fn place(home: &Path, function: &Function) -> Result<()> {
-    let (Some(target), Some(source)) = (path(home, function), function.spec.get("source")) else { return Ok(()) };
+/// Puts it there, whole or not at all, and gives the folder.
+pub fn place(home: &Path, function: &Function) -> Result<Option<PathBuf>> {
+    let (Some(target), Some(source)) = (path(home, function), function.spec.get("source")) else { return Ok(None) };
     if target.exists() {
-        return Ok(());
+        return Ok(Some(target));
     }
     let partial = target.with_extension(format!("{}.partial", uuid::Uuid::now_v7().simple()));
     unpack(source, &partial)
@@ -39,7 +39,8 @@ pub fn place(home: &Path, function: &Function) -> Result<()> {
         .map_err(|error| {
             let _ = std::fs::remove_dir_all(&partial);
             Error::backend(format!("the code of {} cannot be written to {}: {error}", function.name, target.display()), "check the disk and its free room")
-        })
+        })?;
+    Ok(Some(target))
 }
 
 fn unpack(source: &Value, folder: &Path) -> std::io::Result<()> {

@@ -25,6 +25,7 @@ use crate::model::plan::Plan;
 use crate::model::run::Run;
 use crate::model::state::State;
 pub use clients::Clients;
+pub use code::place as place_code;
 use folder::RunFolder;
 
 /// How the local backend works on this machine.
