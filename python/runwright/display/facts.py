@@ -35,8 +35,9 @@ class Failure(NamedTuple):
 
 
 def title(record: Record) -> str:
-    """`train.job`."""
-    return f"{one_line(record['function'])}.{one_line(record['action'])}"
+    """`train.job`; of a fan-out also the place in it: `train.job[3]`."""
+    place = record["spec"].get("map")
+    return f"{one_line(record['function'])}.{one_line(record['action'])}" + (f"[{place['index']}]" if place else "")
 
 
 def is_final(record: Record) -> bool:
@@ -171,7 +172,7 @@ def tally(records: list[Record]) -> dict[str, int]:
 
 def phases(record: Record) -> list[Record]:
     """The parts of a run's time, `[{"phase", "seconds"}]`, which add up to the whole. The runner's marks stand for the run itself."""
-    from ..run import duration
+    from ..records import duration
     from ..timeline import timeline
 
     whole = timeline(record)
@@ -184,7 +185,8 @@ def phases(record: Record) -> list[Record]:
             continue
         seconds = float(part["seconds"])
         if part["phase"] == "run" and inner:
-            shown += inner
-            seconds -= sum(one["seconds"] for one in inner)
-        shown.append({"phase": part["phase"], "seconds": max(0.0, seconds)})
+            # What is left is the start and the end of its process.
+            shown += [*inner, {"phase": "process", "seconds": max(0.0, seconds - sum(one["seconds"] for one in inner))}]
+        else:
+            shown.append({"phase": part["phase"], "seconds": max(0.0, seconds)})
     return shown

@@ -20,9 +20,11 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@
 
 
 def duration(seconds: float | None) -> str:
-    """`140 ms`, `3.2 s`, `2 min 5 s`, `3 h 12 min`, `2 d 3 h`; nothing for None."""
+    """`140 ms`, `3.2 s` (`3 s` for a whole number), `2 min 5 s`, `3 h 12 min`, `2 d 3 h`; nothing for None."""
     if seconds is None:
         return ""
+    if isinstance(seconds, int) and seconds < 60:
+        return f"{max(0, seconds)} s"
     if seconds < 0.9995:
         return f"{max(0.0, seconds) * 1000:.0f} ms"
     if seconds < 59.95:

@@ -78,7 +78,7 @@ def _live(function: Function, fn: Callable[..., Any], project: str) -> Described
     except (OSError, TypeError):
         files = {}
     summary = one_line((fn.__doc__ or "").strip().split("\n", 1)[0])
-    note = "not saved yet: the next run saves it"
+    note = "not saved as it stands: the next run saves it"
     spec = {name: value for name, value in function._defined.items() if name != "requirements"}
     requirements = [one_line(one) for one in function._defined.get("requirements") or []]
     return Described(one_line(function.name), project, signature, "", note, summary, "", requirements, files, spec)

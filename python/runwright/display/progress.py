@@ -38,7 +38,7 @@ def waiting(records: list[Record], timeout: float | None, progress: bool | None)
         if screen is None:
             _wait(records, deadline, None)
         else:
-            _show(records, deadline, screen)
+            _show(records, deadline, screen, now)
     except KeyboardInterrupt:
         if progress is not False:
             _detached(records)
@@ -69,11 +69,11 @@ def _wait(records: list[Record], deadline: float | None, until: float | None) ->
     return True
 
 
-def _show(records: list[Record], deadline: float | None, screen: Screen) -> None:
+def _show(records: list[Record], deadline: float | None, screen: Screen, began: float) -> None:
     """Wait for the first that goes on, look at some of the others, show it, and again."""
     from .watched import Watched
 
-    watched = Watched(records)
+    watched = Watched(records, began)
     ended = False
     try:
         if watched.going:

@@ -14,7 +14,7 @@ def row(record: Record) -> Record:
     """What one compares runs by: `id, function, action, version, state, created, started, seconds`; `parameters.…`, `inputs.…`, `metrics.…`
     (the last value), `results.…`, `outputs.…` (keys); `error`, `message` and the key. The names are those of `run.diff`.
     """
-    from ..run import duration, parse_time
+    from ..records import duration, parse_time
 
     started = next((step["time"] for step in record["history"] if step["state"] == "RUNNING"), None)
     cells: Record = {

@@ -105,7 +105,7 @@ def run_line(record: Record, watched: Watched, places: int, colour: bool) -> str
 def bar_line(watched: Watched, places: int) -> str:
     """`train.job ██████░░░░ 52/100 done · 2 failed · 4 running · 12 s`."""
     whole, ended, failed = len(watched.records), watched.ended, watched.failed
-    names = {facts.title(record) for record in watched.records[:50]}
+    names = {one_line(f"{record['function']}.{record['action']}") for record in watched.records[:50]}
     full = _BAR * ended // whole
     parts = [f"{ended}/{whole} done"]
     parts += [f"{failed} failed"] if failed else []
@@ -120,8 +120,8 @@ def elapsed(record: Record) -> str:
     """How long it took, has run so far, or has waited for its turn; whole seconds while it goes on."""
     from datetime import datetime, timezone
 
-    from ..run import duration as seconds
-    from ..run import parse_time
+    from ..records import duration as seconds
+    from ..records import parse_time
 
     took = seconds(record)
     if record["state"] in ("COMPLETED", "ERROR", "STOPPED"):
@@ -138,4 +138,5 @@ def _measure(stream: Any) -> tuple[int, int]:
         size = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError, AttributeError):
         return 79, 24
-    return max(20, size.columns - 1), max(4, size.lines)
+    # Some pseudo-terminals have no size: zero.
+    return max(20, (size.columns or 80) - 1), max(4, size.lines or 24)

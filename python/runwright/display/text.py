@@ -41,7 +41,7 @@ def _pairs(items: dict[str, str], between: str = "=") -> str:
 @safely(plain_record)
 def run_text(record: Record) -> str:
     """A run: what, how it went, and on failure why, where and what to do."""
-    from ..run import duration as seconds
+    from ..records import duration as seconds
 
     colour = terminal.repr_has_colour()
     took = duration(seconds(record))
@@ -83,8 +83,8 @@ def runs_text(records: list[Record]) -> str:
 
 
 def _run_columns(records: list[Record], differ: list[str]) -> list[Column]:
-    from ..run import duration as seconds
-    from ..run import parse_time
+    from ..records import duration as seconds
+    from ..records import parse_time
 
     colour = terminal.repr_has_colour()
     states = iter([record["state"] for record in records])

@@ -18,12 +18,12 @@ class Watched:
     """The newest records, in place, in the list that was given.
 
     Attributes:
-        records: all. going: the places of those that have not ended, in order. counts: how many are in each state.
+        records: all. began: when the wait began (monotonic). going: the places of those that have not ended, in order. counts: how many are in each state.
     """
 
-    def __init__(self, records: list[Record]) -> None:
+    def __init__(self, records: list[Record], began: float) -> None:
         self.records = records
-        self.began = time.monotonic()
+        self.began = began
         self.counts: dict[str, int] = {}
         self.going: list[int] = []
         for place, record in enumerate(records):

@@ -18,7 +18,7 @@ _SHOWN = ("of", "dtype", "shape", "python", "note", "versions")
 @safely(lambda record: escape(plain_record(record)))
 def entity_html(record: Record, lineage: Record | None) -> str:
     """What it is and how large, its first rows or its picture, the run that made it and those that read it."""
-    from ...run import parse_time
+    from ...records import parse_time
 
     spec = record["spec"]
     head = header(

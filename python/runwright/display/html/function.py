@@ -44,7 +44,7 @@ def _versions(function: Function, project: str, current: str) -> Markup:
         return Markup("")
     if not records:
         return Markup("")
-    from ...run import parse_time
+    from ...records import parse_time
 
     rows = [
         [code(one["version"][:12]), moment(parse_time(one["created"])), "this" if one["version"] == current else ""]

@@ -75,7 +75,8 @@ def table(heads: list[Any], rows: Iterable[list[Any]], right: Iterable[int] = ()
         return join(tag(name, cell, "rw-r" if place in numbers else "") for place, cell in enumerate(row))
 
     body = join(tag("tr", cells("td", row)) for row in rows)
-    return Markup(f'<table class="rw-t"><thead><tr>{cells("th", heads)}</tr></thead><tbody>{body}</tbody></table>')
+    head = f"<thead><tr>{cells('th', heads)}</tr></thead>"
+    return Markup(f'<div class="rw-s"><table class="rw-t">{head}<tbody>{body}</tbody></table></div>')
 
 
 def details(summary: Any, content: Any, opened: bool = False) -> Markup:

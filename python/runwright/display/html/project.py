@@ -50,7 +50,7 @@ def _counted(records: list[Record], noun: str) -> str:
 
 
 def _functions(records: list[Record]) -> Markup:
-    from ...run import parse_time
+    from ...records import parse_time
 
     rows = [
         [code(one["name"]), one["kind"], code(one["version"][:12]), moment(parse_time(one["created"])), one.get("description") or ""]
@@ -60,7 +60,7 @@ def _functions(records: list[Record]) -> Markup:
 
 
 def _entities(records: list[Record]) -> Markup:
-    from ...run import parse_time
+    from ...records import parse_time
 
     rows = [
         [code(one["name"]), ", ".join(entities.described(one)), moment(parse_time(one["created"])), code(one["key"])] for one in records

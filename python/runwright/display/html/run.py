@@ -23,8 +23,8 @@ LOG_LINES = 10
 @safely(lambda record: escape(plain_record(record)))
 def run_html(record: Record, log: list[str]) -> str:
     """All that matters of a run: on failure first why and what to do, then its time, what went in, what came out, the end of its log."""
-    from ...run import duration as seconds
-    from ...run import parse_time
+    from ...records import duration as seconds
+    from ...records import parse_time
 
     attempts = record.get("attempts", 0)
     head = header(
@@ -77,7 +77,7 @@ def metrics(record: Record) -> Markup:
 
 def run_line(record: Record) -> str:
     """A run that has ended, in one line: what stays where it was shown while it went on."""
-    from ...run import duration as seconds
+    from ...records import duration as seconds
 
     return piece(header(facts.title(record), badge(record["state"]), tag("span", duration(seconds(record)))))
 

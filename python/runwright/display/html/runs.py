@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from .. import facts
-from ..format import count, cut, duration, moment
+from ..format import count, cut, duration, moment, short_ids
 from ..safely import plain_record, safely
 from .parts import Markup, badge, code, header, join, muted, pairs, piece, share_bar, table, tag
 
@@ -37,8 +37,8 @@ def tallied(counts: dict[str, int]) -> list[Markup]:
 
 def runs_table(records: list[Record], differ: list[str]) -> Markup:
     """One row a run. A column is there if at least one run has something in it."""
-    from ...run import duration as seconds
-    from ...run import parse_time
+    from ...records import duration as seconds
+    from ...records import parse_time
 
     given = [facts.arguments(record, 40) for record in records]
     measured = [facts.last_metrics(record) for record in records]
@@ -49,16 +49,18 @@ def runs_table(records: list[Record], differ: list[str]) -> Markup:
     metrics = list(dict.fromkeys(name for one in measured for name in one))[:METRICS]
     returned = list(dict.fromkeys(name for one in results for name in one))[:METRICS]
     failed = any(failures)
+    ids = short_ids([record["id"] for record in records])
     rows = []
     for place, record in enumerate(records):
         failure = failures[place]
-        row: list[Any] = [str(place), facts.title(record), badge(record["state"]), duration(seconds(record))]
+        row: list[Any] = [str(place), tag("span", facts.title(record), "rw-w"), badge(record["state"]), duration(seconds(record))]
         row += [code(given[place].get(name, "")) for name in parameters]
         row += [measured[place].get(name, "") for name in metrics]
         row += [code(results[place].get(name, "")) for name in returned]
         if failed:
             row.append(tag("span", cut(f"{failure.cause}: {failure.message}", 120), title=failure.cure) if failure else "")
-        rows.append([*row, moment(parse_time(record["created"])), code(record["id"])])
+        created = tag("span", moment(parse_time(record["created"])), "rw-w")
+        rows.append([*row, created, tag("span", code(ids[place]), "rw-w", title=record["id"])])
     first = 4 + len(parameters)
     heads = ["", "run", "state", "took", *parameters, *metrics, *returned, *(["error"] if failed else []), "created", "id"]
     return table(heads, rows, right=[0, 3, *range(first, first + len(metrics))])

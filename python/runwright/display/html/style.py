@@ -16,7 +16,8 @@ PHASES = {
     "import": "#4ac26b",
     "user code": "#2f81f7",
     "outputs": "#e0823d",
-    "run": "#6e7781",
+    "run": "#2f81f7",
+    "process": "#6e7781",
 }
 # One class on the root, so that nothing else in the notebook is touched, and two in each selector, so that the notebook's own
 # rules for tables do not win.
@@ -36,6 +37,8 @@ background:none;max-width:520px;overflow-wrap:anywhere;color:inherit;white-space
 .rw table.rw-t thead th{border-bottom:1px solid rgba(127,127,127,.45);font-weight:600;white-space:nowrap}
 .rw table.rw-t tbody tr{background:none;border-bottom:1px solid rgba(127,127,127,.16)}
 .rw table.rw-t td.rw-r,.rw table.rw-t th.rw-r{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.rw .rw-w{white-space:nowrap}
+.rw .rw-s{overflow-x:auto;max-width:100%}
 .rw .rw-g{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:3px 14px}
 .rw .rw-g>.rw-k{opacity:.68}
 .rw .rw-g>div{overflow-wrap:anywhere;min-width:0}
