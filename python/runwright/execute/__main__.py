@@ -64,7 +64,7 @@ def main(arguments: list[str], entry: str) -> int:
             slot = _slot(home, run_id, frozen, limit, slot)
             if slot is None:
                 return 4
-        state = supervise.execute(home, run_id, slot, wakeup)
+        state = supervise.execute(home, run_id, frozen, slot, wakeup)
     except (OSError, ValueError) as error:
         os.write(2, f"runwright: run {run_id}: {error}\n".encode("utf-8", "replace"))
         queue.forget(home, run_id)

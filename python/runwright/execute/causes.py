@@ -1,7 +1,7 @@
 """Why an attempt ended, from what was seen of its process."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PLR0911, PTH110, PTH123
+# ruff: noqa: PTH110, PTH123
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Inputs of a run: values read back, entities as objects, outputs of other runs, files behind presigned URLs."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PLR0911, PTH100, PTH103, PTH104, PTH108, PTH110, PTH112, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH100, PTH103, PTH104, PTH108, PTH110, PTH112, PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ LONGEST = 64 * 1024
 MASK = "***"
 _TAIL = 20
 _SHORTEST_SECRET = 4
+# Words and places of records that must stay what they are.
+_OURS = frozenset(("cause", "type", "kind", "format", "path", "size", "sha256", "id", "attempt", "delay"))
 
 
 class Redactor:
@@ -37,9 +39,7 @@ class Redactor:
         return text
 
     def value(self, value: Any) -> Any:
-        """The JSON value without secrets in any of its texts."""
-        if not self.needles:
-            return value
+        """The JSON value without secrets in any of its texts, keys included."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -47,6 +47,28 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.value(entry) for entry in value]
         return value
+
+    def members(self, record: Any, ours: frozenset[str] = frozenset()) -> Any:
+        """A record of ours: its keys stay, and the members named `ours` altogether (a secret may happen to be one of our words)."""
+        if not self.needles or not isinstance(record, dict):
+            return record
+        return {key: entry if key in ours else self.value(entry) for key, entry in record.items()}
+
+    def event(self, event: dict[str, Any]) -> dict[str, Any]:
+        """An event without secrets."""
+        if self.needles and isinstance(event.get("entity"), dict):
+            entity = event["entity"]
+            return {**event, "entity": {**self.members(entity, _OURS), "output": self.members(entity.get("output"), _OURS)}}
+        if self.needles and "error" in event:
+            return {**event, "error": self.members(event["error"], _OURS)}
+        return self.members(event, _OURS)  # type: ignore[no-any-return]
+
+    def end(self, end: dict[str, Any]) -> dict[str, Any]:
+        """An end without secrets."""
+        if not self.needles:
+            return end
+        outputs = {name: self.members(descriptor, _OURS) for name, descriptor in end["outputs"].items()}
+        return {**end, "error": self.members(end["error"], _OURS), "outputs": outputs}
 
 
 def _forms(secret: str) -> set[str]:

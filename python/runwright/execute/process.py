@@ -234,7 +234,8 @@ def _become(body: Any, pipes: Any, parent: int) -> None:
         gc.enable()
         os.setsid()
         for descriptor in owned:
-            os.close(descriptor)
+            if descriptor >= 0:
+                os.close(descriptor)
         owned.clear()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):

@@ -5,7 +5,7 @@ same that `json` uses; where an interpreter lacks them, `json` itself does the w
 """
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PLR0911, PTH123
+# ruff: noqa: PTH123
 
 from __future__ import annotations
 

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 _FINAL_CAUSES = ("ImportFailed", "OutputError", "RequirementError")
 
 
-def execute(home: str, run_id: str, slot: Any, wakeup: process.Wakeup) -> Any:
+def execute(home: str, run_id: str, frozen: dict[str, Any], slot: Any, wakeup: process.Wakeup) -> Any:
     """Claim the run and carry it to its end.
 
-    Returns its state, or None where somebody else has it. Raises OSError where the folder cannot be used, ValueError where it is damaged.
+    Returns its state, or None where somebody else has it. Raises OSError where the folder cannot be used.
     """
     folder = f"{home}/runs/{run_id}"
-    frozen = journal.read_frozen(folder)
     claimed = journal.claim(folder)
     if claimed is None:
         return None
@@ -73,7 +72,7 @@ class _Run:
     def event(self, event: dict[str, Any]) -> None:
         """Append an event; the time is ours, so that times never go backwards."""
         kind = event.pop("type")
-        self.events.append(quickjson.encode({"type": kind, "time": clock.now(), **self.redactor.value(event)}) + b"\n")
+        self.events.append(quickjson.encode({"type": kind, "time": clock.now(), **self.redactor.event(event)}) + b"\n")
 
     def carry_out(self) -> dict[str, Any]:
         """Everything between the claim and the end; returns the end."""
@@ -223,7 +222,7 @@ class _Run:
         """Write the end. Raises OSError where even the reservation is of no use."""
         stamp = clock.now()
         times = {"time": stamp, "started": self.started, "seconds": round(clock.monotonic() - self._start, 6), "attempts": self.attempts}
-        end = {"state": end["state"], **times, **self.redactor.value(end)}
+        end = {"state": end["state"], **times, **self.redactor.end(end)}
         if self.log.file.dropped or self.events.dropped:
             end["dropped"] = {"log": self.log.file.dropped, "events": self.events.dropped}
         return str(self.ending.write(end)["state"])

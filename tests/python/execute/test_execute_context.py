@@ -136,6 +136,22 @@ def test_the_library_is_not_installed(lab: Lab, python: str) -> None:
     assert len(ended.events("entity")) == 1
 
 
+def test_the_installed_library_finds_the_run(lab: Lab) -> None:
+    """Its own copy of these files is another package than the runner's."""
+    code = """
+        import sys
+        def f(path):
+            sys.path.append(path)
+            from runwright.execute.context import current
+            current().log_metric("m", 1)
+            return current().name
+    """
+    import runwright
+
+    ended = lab.run(code, parameters={"path": os.path.dirname(os.path.dirname(runwright.__file__))})
+    assert (ended.result, len(ended.events("metric"))) == ("f", 1)
+
+
 def test_a_project_without_the_library(lab: Lab) -> None:
     error = lab.run("def f(project): project.get_function('x')", python=BARE).error
     assert error["type"] == "LookupError"

@@ -108,3 +108,19 @@ def test_a_secret_that_lies_across_any_cut(tmp_path: object) -> None:
             assert b"secret-value" not in content
             assert content.count(b"x") == before
             os.unlink(path)
+
+
+def test_a_secret_that_is_one_of_our_words(lab: Lab) -> None:
+    code = """
+        def f(run):
+            run.log_result("r", {"path": "value", "id": "COMPLETED"})
+            run.log_artifact("art", data=b"1", path="value")
+            return {"path": "value", "outputs": b"1"}
+    """
+    ended = lab.run(code, secrets={name: name for name in ("value", "path", "COMPLETED", "outputs", "artifact", "dict", "type")})
+    end = ended.end
+    assert (end["state"], end["shape"], end["names"]) == ("COMPLETED", "dict", ["path", "outputs"])
+    assert end["outputs"]["path"]["value"] == "***"
+    assert end["outputs"]["outputs"]["path"].startswith("outputs/")
+    assert [event["value"] for event in ended.events("result")] == [{"***": "***", "id": "***"}]
+    assert ended.events("entity")[0]["entity"]["type"] == "artifact"
