@@ -41,7 +41,7 @@ impl Engine {
     }
 
     /// As [`Self::project`], but the default one always exists.
-    pub(super) async fn project_or_default(&self, name: &str) -> Result<Project> {
+    pub async fn project_or_default(&self, name: &str) -> Result<Project> {
         if name == DEFAULT { self.get_or_create_project(name).await } else { self.project(name).await }
     }
 

@@ -1,0 +1,81 @@
+"""The program `runwright`. The commands are in Rust (`src/cli/`); here is its entry, and what of `runwright run FILE:FUNCTION` needs Python."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+_INTERRUPTED = 130
+_OTHER = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and give its exit code: 0 success, 1 the run failed, 2 wrong arguments, 3 another error, 130 Ctrl-C.
+
+    Args:
+        arguments: without the program's name; those of this process by default.
+    """
+    try:
+        from . import _core
+        from ._engine import engine
+
+        return _core.main(engine, sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception:
+        # A fault of ours: exit code 1 would say that a run failed.
+        import traceback
+
+        traceback.print_exc()
+        return _OTHER
+
+
+def define_target(target: Record) -> Record:
+    """The saved version of the function that `FILE:FUNCTION` names. Nothing of it is imported.
+
+    Args:
+        target: `target`, `project`, `name` (None: the function's own), `requirements`.
+
+    Raises:
+        SourceError: the code cannot be had or does not hold the function. InvalidError: a name is wrong. NotFoundError: no such project.
+    """
+    from .project import Project, get_or_create_project, get_project
+
+    code_src, handler = split_target(target["target"])
+    name = target["name"] or handler.rpartition(":")[2]
+    project: Project = get_or_create_project("default") if target["project"] == "default" else get_project(target["project"])
+    function = project.new_function(
+        name=name, kind="python", code_src=code_src, handler=handler, requirements=list(target["requirements"]) or None
+    )
+    return function.record
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """`FILE:FUNCTION` or `FOLDER:MODULE:FUNCTION`, where FILE may be a URL with colons of its own, as (code_src, handler)."""
+    path, _, handler = target.partition(":")
+    if Path(path).exists():
+        return path, handler
+    head, _, function = target.rpartition(":")
+    # A URL's module: git+https://host/repository#ref:module:function
+    before, colon, module = head.rpartition(":")
+    if colon and "/" not in module and before.partition(":")[1]:
+        return before, f"{module}:{function}"
+    return head, function
+
+
+def start_run(function: Record, call: Record) -> Record:
+    """Start a run of a saved version and give its record. With `options.inline` the record has ended.
+
+    Args:
+        function: the version's record. call: `parameters`, `inputs` (keys), `options` as of `Function.run`.
+
+    Raises:
+        InvalidError: an argument is wrong. NotFoundError: a key names nothing. Nothing was created then.
+    """
+    from .functions import _of
+    from .options import Call
+    from .submit import submit
+
+    return submit(_of(function), Call(call["parameters"], call["inputs"], call["options"])).record
