@@ -35,9 +35,7 @@ def capture_pickle(fn: Any, name: str, value: Any) -> dict[str, Any]:
     try:
         import cloudpickle
     except ImportError:
-        subject = (
-            f"{title} has no source of its own" if what == "it" else f"{title} uses {name!r}, a {kind} that cannot be written as source"
-        )
+        subject = _no_source(fn, title) if what == "it" else f"{title} uses {name!r}, a {kind} that cannot be written as source"
         raise CaptureError(subject, field=name, cure=f"{cures}, or pip install 'runwright[pickle]'") from None
     module = sys.modules.get(_home(fn))
     by_value = module if module is not None and module.__name__ != "__main__" and is_local(module) else None
@@ -75,6 +73,15 @@ def _with_pickle(tree: Tree, data: bytes) -> dict[str, Any]:
     # A pickle is never text, even where its bytes happen to be.
     source["binary"]["function.pkl"] = b64encode(data).decode("ascii")
     return source
+
+
+def _no_source(fn: Any, title: str) -> str:
+    import linecache
+
+    code = getattr(fn, "__code__", None)
+    if code is not None and linecache.getlines(code.co_filename):
+        return f"{title} is not to be found in its source, which changed since it was imported or has several of the kind on that line"
+    return f"{title} has no source of its own"
 
 
 def _home(fn: Any) -> str:

@@ -59,6 +59,8 @@ class Scope:
     def text(self, filename: str) -> Text | None:
         """The text that code says it was compiled from."""
         if filename not in self._texts:
+            if not _CELL.search(filename):
+                linecache.checkcache(filename)
             lines = linecache.getlines(filename, self.names)
             self._texts[filename] = self._known("".join(lines), filename) if lines else None
         return self._texts[filename]

@@ -1,16 +1,19 @@
 """One text of source: where a function is in it, and its statements as they are written."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import lru_cache
 from types import CodeType
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_POSTPONED = __future__.annotations.compiler_flag
 _MAGICS = frozenset(("time", "capture", "prun", "timeit"))
 
 
@@ -33,6 +36,7 @@ class Text:
         self._parents: dict[ast.AST, ast.AST] | None = None
 
     @classmethod
+    @lru_cache(maxsize=64)  # reading a long module costs more than all the rest
     def of(cls, text: str, order: int, is_cell: bool = False) -> Text | None:
         """None where the text is no Python (a cell that failed)."""
         text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -90,7 +94,7 @@ class Text:
             if code.co_name == getattr(node, "name", "<lambda>")
             and [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)] == parameters
         ]
-        return found[0] if len(found) == 1 else None
+        return found[0] if len(found) == 1 and _agrees(found[0], code) else None
 
     def segment(self, node: ast.stmt) -> str:
         """A statement as it is written, with the comments on its lines; a definition with its decorators; without its indentation."""
@@ -110,6 +114,31 @@ class Text:
         start = first_line(node)
         gone = {line - start for one in removed for line in range(one.lineno, (one.end_lineno or one.lineno) + 1)}
         return "".join(line for at, line in enumerate(lines) if at not in gone)
+
+
+def _agrees(node: FunctionNode, code: CodeType) -> bool:
+    """Whether code can be of this source: a file may have been edited since it was imported.
+
+    Compared are names and constants. What a test runner or a debugger put into the code besides does not matter.
+    """
+    is_lambda = isinstance(node, ast.Lambda)
+    body = ast.Expression(node) if isinstance(node, ast.Lambda) else ast.Module([node], [])
+    try:
+        made = compile(body, "<check>", "eval" if is_lambda else "exec", flags=code.co_flags & _POSTPONED, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError):  # `nonlocal`, which needs what is around it
+        return True
+    inner = next((one for one in made.co_consts if isinstance(one, CodeType) and one.co_name == code.co_name), None)
+    return inner is None or _content(inner) <= _content(code) | {("name", name) for name in code.co_freevars}
+
+
+def _content(code: CodeType) -> set[tuple[str, object]]:
+    found: set[tuple[str, object]] = {("name", name) for name in code.co_names if not name.startswith("__")}
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            found |= _content(one) | {("name", name) for name in one.co_freevars}
+        elif isinstance(one, (str, int, float, bytes)) and not isinstance(one, bool):
+            found.add((type(one).__name__, one))
+    return found
 
 
 def lines_of(text: str) -> list[str]:

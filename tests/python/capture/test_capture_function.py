@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import Any
 
 import pytest
@@ -951,6 +953,40 @@ def test_secrets_of_the_environment_are_not_in_the_version(lab: Lab, monkeypatch
     source = capture_function(module.f)
     assert "s3cr3t-value" not in str(source)
     assert "os.environ['LAB_TOKEN']" in source["files"]["functions.py"]
+
+
+def test_a_file_that_was_edited_after_its_import(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    module = lab.module("def f():\n    return 'old'\n", "lab_edited")
+    assert "old" in capture_function(module.f)["files"]["functions.py"]
+    lab.write("lab_edited.py", "def f():\n    return 'new, and longer'\n")
+    with pytest.raises(CaptureError, match="changed since"):
+        capture_function(module.f)
+    importlib.reload(module)
+    assert "new" in capture_function(module.f)["files"]["functions.py"]
+
+
+def test_the_real_decorators(lab: Lab) -> None:
+    pytest.importorskip("runwright.decorators")
+    module = lab.module(
+        """
+import runwright as rw
+from runwright import function, handler
+@handler(outputs=["a"])
+def g(x):
+    return x + 1
+@rw.function(resources={"cpu": "1"})
+@handler(outputs=["b"])
+def f(x: int):
+    return g(h(x))
+@function
+def h(x):
+    return x * 2
+"""
+    )
+    source = capture_function(module.f)
+    assert "runwright" not in source["files"]["functions.py"]
+    assert lab.run(source, 2) == "5"
 
 
 def test_a_secret_that_came_another_way(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
