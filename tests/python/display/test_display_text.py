@@ -163,3 +163,22 @@ def test_a_function_is_shown_without_being_saved(place):
     assert rw.get_or_create_project("default").list_functions() == []
     version = train.version
     assert version[:12] in repr(train)
+
+
+def test_a_repr_shows_the_present_and_outlives_what_it_shows(place):
+    @rw.function
+    def quick():
+        return rw.__name__
+
+    run = quick.run()
+    while not run.refresh().is_final:
+        pass
+    seen = rw.Run({**run.record, "state": "PENDING"})
+    assert "COMPLETED" in repr(seen)
+    entity = rw.get_or_create_project("default").new_artifact("x", path=str(place / "x.txt"))
+    entity.delete()
+    gone = rw.Run({**run.record, "state": "PENDING"})
+    run.delete()
+    assert "PENDING" in repr(gone) and "PENDING" in gone._repr_html_()
+    assert "PENDING" in repr(rw.RunList([gone]))
+    assert "x" in entity._repr_html_()
