@@ -143,7 +143,11 @@ class Entity:
     def _repr_html_(self) -> str:
         from .display.html import entity_html
 
-        return entity_html(self.record, engine().lineage(self.key).wait())
+        try:
+            lineage = self.lineage()
+        except Exception:  # it was deleted, or the store is away: a repr must not fail
+            lineage = None
+        return entity_html(self.record, lineage)
 
 
 class Artifact(Entity):

@@ -349,16 +349,27 @@ class Run:
     def __repr__(self) -> str:
         from .display.text import run_text
 
-        return run_text(self.record)
+        return run_text(self._newest())
 
     def _repr_html_(self) -> str:
         from .display.html import run_html
 
-        return run_html(self.refresh().record, self._log_tail())
+        return run_html(self._newest(), self._log_tail())
+
+    def _newest(self) -> Record:
+        """The record as it is now; as it was last seen where the store cannot be asked: a repr must not fail."""
+        from contextlib import suppress
+
+        with suppress(Exception):
+            self.refresh()
+        return self.record
 
     def _log_tail(self) -> list[str]:
-        lines, _, _ = engine().log(self.id, 0, False).wait()
-        return [line["m"] for line in lines[-5:]]
+        try:
+            lines, _, _ = engine().log(self.id, 0, False).wait()
+        except Exception:  # as in `_newest`
+            return []
+        return [line["m"] for line in lines[-10:]]
 
 
 class Output:

@@ -92,9 +92,9 @@ class RunList(list[Run]):
     def __repr__(self) -> str:
         from .display.text import runs_text
 
-        return runs_text([run.record for run in self])
+        return runs_text([run._newest() for run in self])
 
     def _repr_html_(self) -> str:
         from .display.html import runs_html
 
-        return runs_html([run.refresh().record for run in self])
+        return runs_html([run._newest() for run in self])
