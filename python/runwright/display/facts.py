@@ -40,10 +40,6 @@ def title(record: Record) -> str:
     return f"{one_line(record['function'])}.{one_line(record['action'])}" + (f"[{place['index']}]" if place else "")
 
 
-def is_final(record: Record) -> bool:
-    return record["state"] in ("COMPLETED", "ERROR", "STOPPED")
-
-
 def value_of(plain: Any) -> Any:
     """A value of a record as it was given; as it is kept where it cannot be told here."""
     from ..values import read_value

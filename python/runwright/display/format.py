@@ -117,7 +117,7 @@ def lines_of(text: str) -> list[str]:
 
 def short_ids(ids: list[str]) -> list[str]:
     """Enough of each id to tell them apart, and to give to `rw.attach`."""
-    for length in (18, 23):
+    for length in (18, 23, 28, 32):
         cutted = [one[:length] for one in ids]
         if len(set(cutted)) == len(set(ids)):
             return cutted

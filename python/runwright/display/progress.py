@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .._engine import engine
+from ..records import FINAL
 
 if TYPE_CHECKING:
     from .screens import Screen
@@ -17,7 +18,6 @@ Record = dict[str, Any]
 QUIET = 1.0
 # Seconds between two updates.
 TICK = 0.25
-FINAL = ("COMPLETED", "ERROR", "STOPPED")
 
 
 def waiting(records: list[Record], timeout: float | None, progress: bool | None) -> list[Record]:

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..records import FINAL
 from . import facts, terminal
 from .columns import fit
 from .format import count, duration, one_line
@@ -66,7 +67,7 @@ class PlainScreen:
         due = time.monotonic() - self._last >= _PATIENCE
         if len(watched.records) <= FEW:
             for record in watched.records:
-                going = record["state"] not in ("COMPLETED", "ERROR", "STOPPED")
+                going = record["state"] not in FINAL
                 if self._seen.get(record["id"]) != record["state"] or (due and going):
                     self._seen[record["id"]] = record["state"]
                     self._say(run_line(record, watched, 200, False))
@@ -124,7 +125,7 @@ def elapsed(record: Record) -> str:
     from ..records import parse_time
 
     took = seconds(record)
-    if record["state"] in ("COMPLETED", "ERROR", "STOPPED"):
+    if record["state"] in FINAL:
         return duration(took)
     if took is None:
         took = (datetime.now(timezone.utc) - parse_time(record["created"])).total_seconds()

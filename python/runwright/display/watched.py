@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from .._engine import engine
+from ..records import FINAL
 
 Record = dict[str, Any]
-FINAL = ("COMPLETED", "ERROR", "STOPPED")
 # Seconds of each tick that may go into looking at runs, so that ten thousand cost no more than ten.
 BUDGET = 0.02
 LOG_LINES = 5
@@ -18,7 +18,8 @@ class Watched:
     """The newest records, in place, in the list that was given.
 
     Attributes:
-        records: all. began: when the wait began (monotonic). going: the places of those that have not ended, in order. counts: how many are in each state.
+        records: all. began: when the wait began (monotonic). going: the places of those that have not ended, in order.
+        counts: how many are in each state.
     """
 
     def __init__(self, records: list[Record], began: float) -> None:
