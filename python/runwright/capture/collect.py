@@ -14,7 +14,8 @@ from .definitions import Definitions
 from .imports import Imports
 from .pieces import Piece
 from .plain import NoSourceError
-from .scope import MISSING, Binder, Scope
+from .safe import MISSING
+from .scope import Binder, Scope
 from .symbols import uses
 from .tree import Tree
 from .values import Values
@@ -46,7 +47,7 @@ class Collector:
 
     def lookup(self, env: Env) -> safe.Lookup:
         """What names mean where a piece is."""
-        return lambda name: safe.MISSING if (value := self.scope.value(name, env)) is MISSING else value
+        return lambda name: self.scope.value(name, env)
 
     def claim(self, name: str, value: Any) -> bool:
         """Take a name of the captured module. False if it stands for this value already.
@@ -148,7 +149,7 @@ class Collector:
     def _code(self, name: str, value: Any, binder: Binder | None, env: Env) -> bool:
         """A function or a class of the module itself."""
         if isinstance(value, type):
-            return self.definitions.a_class(name, value, env)
+            return self.definitions.a_class(name, value)
         raw = unwrapped(value)
         if isinstance(raw, FunctionType) and raw.__globals__ is self.scope.names:
             return self.definitions.function(name, value, raw, binder)

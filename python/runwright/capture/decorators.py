@@ -26,9 +26,8 @@ def _home(decorator: ast.expr, lookup: Lookup, scope: Scope) -> str:
     if not isinstance(func, ast.Name):
         return ""
     value = lookup(func.id)
-    if value is MISSING:  # deleted meanwhile: what it was imported from
-        leaves = [binder.leaf for binder in scope.binders(func.id)]
-        return next(((one.module or "") if isinstance(one, ast.ImportFrom) else one.names[0].name for one in leaves[-1:] if isinstance(one, (ast.Import, ast.ImportFrom))), "")  # fmt: skip # noqa: E501
+    if value is MISSING:
+        return _imported_from(func.id, scope)
     if isinstance(value, ModuleType):
         for name in reversed(names):
             inner = getattr(value, name, None)
@@ -38,6 +37,14 @@ def _home(decorator: ast.expr, lookup: Lookup, scope: Scope) -> str:
             value = inner
         return value.__name__
     return str(getattr(value, "__module__", None) or "")
+
+
+def _imported_from(name: str, scope: Scope) -> str:
+    """The module of a name that was deleted meanwhile, told from its import."""
+    leaf = scope.binders(name)[-1].leaf if scope.binders(name) else None
+    if isinstance(leaf, ast.ImportFrom):
+        return leaf.module or ""
+    return leaf.names[0].name if isinstance(leaf, ast.Import) else ""
 
 
 def plain_function(value: Any) -> Any:

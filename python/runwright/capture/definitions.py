@@ -12,7 +12,7 @@ from .decorators import decorated, own_decorators, plain_function
 from .handler import bindings
 from .pieces import Piece
 from .plain import NotPlainError
-from .source_text import Definition, Text, first_line
+from .source_text import Text, first_line
 
 if TYPE_CHECKING:
     from .collect import Collector
@@ -176,7 +176,7 @@ class Definitions:
             self._to.pieces[position] = piece
             piece.eager, piece.lazy = self._to.require(piece.text, closure(raw), self._hidden(text, node))
 
-    def a_class(self, name: str, value: type, env: dict[str, Any]) -> bool:
+    def a_class(self, name: str, value: type) -> bool:
         """A class of the module itself. False if it is none that a `class` statement made."""
         if value.__module__ != self._to.scope.module:
             return False
@@ -253,6 +253,3 @@ def _method(value: Any) -> FunctionType | None:
         if isinstance(raw, FunctionType):
             return raw
     return None
-
-
-__all__ = ["Definition", "Definitions", "closure"]

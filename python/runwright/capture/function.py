@@ -65,7 +65,7 @@ def _readable(fn: Any) -> dict[str, Any]:
     # What the module is called by now may be Runwright's Function object: both names stand for the same.
     collector.names[name] = scope.names[name] if plain_function(scope.names.get(name)) is fn else fn
     if isinstance(fn, type):
-        if not collector.definitions.a_class(name, fn, {}):
+        if not collector.definitions.a_class(name, fn):
             raise NoSourceError(name, fn)
     else:
         assert isinstance(raw, FunctionType)

@@ -54,7 +54,6 @@ class Modules:
     Args:
         tree: what they are put into.
         folders: where local modules are looked for; None for everywhere that Python looks, less what is installed.
-        avoid: paths that are taken.
     """
 
     def __init__(self, tree: Tree, folders: Sequence[Path] | None = None) -> None:

@@ -12,7 +12,7 @@ FIRST: Position = (-1, 0, 0)
 SECOND: Position = (-1, 1, 0)
 """Where values go that no statement of the source makes."""
 
-_MARK = re.compile(r"\0(module|name):([^\0]+)\0")
+_MARK = re.compile(r"\0module:([^\0]+)\0")
 
 
 def module_mark(name: str) -> str:
@@ -80,7 +80,7 @@ def write(pieces: list[Piece], reach: Callable[[str], str], *, postponed: bool) 
     for piece in pieces:
         if out:
             out += "\n\n" if "define" in (piece.kind, last) else "" if piece.kind == last and not postponed_only(out) else "\n"
-        out += _MARK.sub(lambda found: reach(found[2]), piece.text)
+        out += _MARK.sub(lambda found: reach(found[1]), piece.text)
         last = piece.kind
     return out
 

@@ -11,9 +11,9 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from .handler import bindings
+from .safe import MISSING
 from .source_text import FunctionNode, Text
 
-MISSING = object()
 _CELL = re.compile(r"^<ipython-input-|/ipykernel_\d+/|^<python-input-")
 
 

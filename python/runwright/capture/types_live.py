@@ -11,7 +11,7 @@ from typing import Any
 from .types import ANY, CONTAINERS, NONE, SIMPLE, WRAPPERS, Type, container, entity, literal, union
 
 
-def type_of(annotation: Any, home: str, names: Mapping[str, Any]) -> Type:  # noqa: PLR0911
+def type_of(annotation: Any, home: str, names: Mapping[str, Any]) -> Type:
     """The type that an annotation means.
 
     Args:

@@ -19,7 +19,7 @@ def type_of_text(text: str, resolve: Resolver) -> Type:
         return ANY
 
 
-def type_of_node(node: ast.expr | None, resolve: Resolver, depth: int = 0) -> Type:  # noqa: PLR0911
+def type_of_node(node: ast.expr | None, resolve: Resolver, depth: int = 0) -> Type:
     """The type that an annotation means; any where it cannot be told."""
     if node is None or depth > 30:
         return ANY
@@ -39,7 +39,7 @@ def type_of_node(node: ast.expr | None, resolve: Resolver, depth: int = 0) -> Ty
     return ANY
 
 
-def _generic(node: ast.Subscript, resolve: Resolver, depth: int) -> Type:  # noqa: PLR0911
+def _generic(node: ast.Subscript, resolve: Resolver, depth: int) -> Type:
     dotted = dotted_node(node.value, resolve)
     if isinstance(dotted, ast.expr):
         return type_of_node(dotted, resolve, depth)

@@ -102,8 +102,9 @@ B.__bases__ = (A,)""",
 
 
 @pytest.fixture(scope="module")
-def captured() -> dict[str, Any]:
+def captured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     root = Path(__file__).parents[3] / "python"
+    home = str(tmp_path_factory.mktemp("home"))
     done = subprocess.run(
         [sys.executable, "-c", _DRIVER],
         input=json.dumps(CASES),
@@ -111,7 +112,7 @@ def captured() -> dict[str, Any]:
         text=True,
         check=False,
         timeout=120,
-        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "HOME": "/tmp", "IPYTHONDIR": "/tmp/runwright-test-ipython"},
+        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "HOME": home, "IPYTHONDIR": home},
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
