@@ -28,7 +28,9 @@ impl Finished {
     /// Notes it in the record.
     pub(super) fn note(&self, run: &mut Run) {
         run.outputs.extend(self.outputs.clone());
-        run.reads.extend(self.reads.iter().filter(|key| !run.reads.contains(key)).cloned().collect::<Vec<_>>());
+        for key in &self.reads {
+            run.read(key);
+        }
         if self.log.is_some() {
             run.log.clone_from(&self.log);
         }

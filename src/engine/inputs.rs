@@ -25,7 +25,7 @@ impl Engine {
                 Input::Entity { key, as_entity } => {
                     let entity = self.entity(&key).await?;
                     check_type(&name, wants, &entity)?;
-                    run.reads.push(entity.key.clone());
+                    run.read(&entity.key);
                     run.spec.inputs.insert(name.clone(), Input::Entity { key: entity.key.clone(), as_entity });
                     self.describe_entity(&entity, as_entity && !matches!(wants, Some(Type::Object { .. }))).await?
                 }
@@ -34,7 +34,7 @@ impl Engine {
                     let upstream = self.find_run(&upstream.to_string()).await?;
                     let as_entity = matches!(wants, Some(Type::Entity { .. }));
                     match upstream.state {
-                        State::Completed => self.describe_run(&name, &upstream, output.as_deref(), as_entity, &mut run.reads).await?,
+                        State::Completed => self.describe_run(&name, &upstream, output.as_deref(), as_entity, run).await?,
                         State::Error | State::Stopped => {
                             return Err(Error::invalid(
                                 &name,
@@ -92,12 +92,12 @@ impl Engine {
     }
 
     /// What a completed run gave, whole or one output of it.
-    async fn describe_run(&self, name: &str, upstream: &Run, output: Option<&str>, as_entity: bool, reads: &mut Vec<String>) -> Result<Value> {
+    async fn describe_run(&self, name: &str, upstream: &Run, output: Option<&str>, as_entity: bool, run: &mut Run) -> Result<Value> {
         let mut parts = Map::new();
         for part in upstream.names.iter().filter(|part| output.is_none_or(|output| output == part.as_str())) {
             let described = match upstream.outputs.get(part) {
                 Some(key) => {
-                    reads.push(key.clone());
+                    run.read(key);
                     self.describe_entity(&self.entity(key).await?, as_entity).await?
                 }
                 None => json!({"type": "value", "value": upstream.results.get(part)}),

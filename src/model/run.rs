@@ -204,6 +204,13 @@ impl Run {
         Ok(())
     }
 
+    /// Notes an entity that it reads, once.
+    pub fn read(&mut self, key: &str) {
+        if !self.reads.iter().any(|known| known == key) {
+            self.reads.push(key.to_owned());
+        }
+    }
+
     /// When it reached a state first.
     #[must_use]
     pub fn reached(&self, state: State) -> Option<Timestamp> {

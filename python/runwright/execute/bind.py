@@ -78,6 +78,16 @@ def _inspected(fn: Any) -> Shape | None:
     )
 
 
+def plain_parameters(frozen: dict[str, Any]) -> dict[str, Any]:
+    """The parameters as they were given: what JSON has no word for (tuples, sets, infinity) is marked in run.json."""
+    given = frozen.get("parameters") or {}
+    if not any(type(value) in (dict, list) for value in given.values()):
+        return dict(given)
+    from ..materialize.values import decode
+
+    return {name: decode(value) for name, value in given.items()}
+
+
 def bind(fn: Any, values: dict[str, Any], supply: Any) -> Any:
     """The arguments of the call.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from . import context as contexts
-from .bind import bind
+from .bind import bind, plain_parameters
 from .failure import Failed, describe
 from .load import unwrap
 
@@ -149,10 +149,9 @@ def run_inline(fn: Any, frozen: dict[str, Any], folder: str, inputs: Any = None)
     value = None
     end = dict(_FRESH_END)
     try:
-        values = frozen.get("parameters") or {}
+        values = plain_parameters(frozen)
         given = frozen.get("inputs")
         if inputs or given:
-            values = dict(values)
             if given:
                 from .inputs import resolve
 

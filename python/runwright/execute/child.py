@@ -120,6 +120,7 @@ class Job:
 
     def _execute(self) -> dict[str, Any]:
         from . import call, context, load
+        from .bind import plain_parameters
 
         task = self.frozen["task"]["call"]
         active = context.Active(self.frozen, self.folder, self.send, self.attempt)
@@ -128,7 +129,7 @@ class Job:
         fn = load.load_handler(task.get("path") or "", task["handler"], task.get("python"))
         imported = clock.monotonic()
         self.send({"type": "mark", "name": "import", "seconds": round(imported - begin, 6)})
-        values = dict(self.frozen.get("parameters") or {})
+        values = plain_parameters(self.frozen)
         given = self.frozen.get("inputs")
         if given:
             from .inputs import resolve

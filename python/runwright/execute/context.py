@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from . import clock, quickjson
+from .bind import plain_parameters
 
 try:
     from _contextvars import ContextVar
@@ -47,7 +48,7 @@ class Active:
     kind = property(lambda self: self._frozen.get("kind"), doc="The kind of the function.")
     action = property(lambda self: self._frozen.get("action"), doc="The action.")
     version = property(lambda self: self._frozen.get("version"), doc="The function version.")
-    parameters = property(lambda self: dict(self._frozen.get("parameters") or {}), doc="The parameters, as given.")
+    parameters = property(lambda self: plain_parameters(self._frozen), doc="The parameters, as given.")
 
     @property
     def inputs(self) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from runwright.execute import bundle
 
 _numbers = itertools.count()
 _entry = ""
+# The suite can be run against another Python than the one that pytest runs on.
+PYTHON = os.environ.get("RUNWRIGHT_TEST_PYTHON") or sys.executable
 
 
 def pythons() -> list[str]:
@@ -112,7 +114,7 @@ class Lab:
             "version": "0" * 64,
             "action": "job",
             "task": {"call": call},
-            "python": sys.executable,
+            "python": PYTHON,
             "cwd": folder,
             "parameters": {},
             "inputs": {},
@@ -140,7 +142,7 @@ class Lab:
 
     def start(self, run_id: str, python: str | None = None, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a runner in a process group of its own."""
-        command = [python or sys.executable, "-I", "-S", self.entry, self.home, run_id]
+        command = [python or PYTHON, "-I", "-S", self.entry, self.home, run_id]
         environment = {**os.environ, **(env or {})}
         pipe = subprocess.PIPE
         process = subprocess.Popen(

@@ -6,7 +6,7 @@ import os
 import sys
 
 import pytest
-from execute_lab import Lab, pythons
+from execute_lab import PYTHON, Lab, pythons
 
 
 @pytest.mark.parametrize("python", pythons(), ids=lambda path: path.split("/versions/")[-1].split("/")[0])
@@ -291,7 +291,7 @@ def test_what_user_code_sees(lab: Lab) -> None:
     assert value["cwd"] == "/"
     assert value["main"] == "none"
     assert value["runner_on_path"] is False
-    assert value["executable"] == sys.executable
+    assert value["executable"] == PYTHON
     assert value["stdin"] == ""
     # Standard streams, the pipe for reports, the leash, and the listing itself: nothing of the supervisor's.
     assert len(value["fds"]) == 6

@@ -65,7 +65,7 @@ def test_stop_of_one_that_ignores_it_kills_all_it_started(lab: Lab) -> None:
     lab.stop(run_id)
     ended = lab.ended(run_id, process)
     assert (ended.end["state"], ended.end["signal"]) == ("STOPPED", "SIGKILL")
-    assert not any(map(exists, pids))
+    until(lambda: not any(map(exists, pids)))
 
 
 def test_stop_before_it_began(lab: Lab) -> None:
@@ -181,7 +181,7 @@ def test_a_grandchild_that_holds_the_output_does_not_hold_the_run(lab: Lab) -> N
     ended = lab.run(code)
     assert ended.result == "done"
     inside, outside = (int(line) for line in ended.log())
-    assert not exists(inside)
+    until(lambda: not exists(inside))
     os.kill(outside, signal.SIGKILL)
 
 
