@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from .exceptions import InvalidError
@@ -92,6 +91,8 @@ def check_options(options: dict[str, Any]) -> None:
     """
     for name, value in options.items():
         if name not in OPTIONS:
+            import difflib
+
             close = difflib.get_close_matches(name, OPTIONS, 1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise InvalidError(
