@@ -2,25 +2,24 @@
 
 import sys
 
+import runwright as rw
 from worker import serve
+
+
+@rw.function
+def f(x: int) -> int:
+    """The function."""
+    return x
 
 
 def write():
     """As many runs as were asked for; gives how many were completed and what went wrong."""
-    import runwright as rw
-
     number, count = int(sys.argv[2]), int(sys.argv[3])
-
-    @rw.function
-    def f(x: int) -> int:
-        """The function."""
-        return x
-
     done, errors = 0, []
     for at in range(number * count, (number + 1) * count):
         try:
             done += f.run(x=at, inline=True).result() == at
-        except Exception as error:  # noqa: PERF203 - each counts by itself
+        except Exception as error:
             errors.append(f"{type(error).__name__}: {error}")
     return {"done": done, "errors": errors[:5], "failed": len(errors), "locked": sum("locked" in error for error in errors)}
 

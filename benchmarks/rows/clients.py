@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack, closing
 
 from ..bench import Bench
+from ..measure import Failed
 from ..template import store_of
 
 NOTES = ["Clients: processes that open one new store at the same moment and write inline runs as fast as they can."]
@@ -35,6 +36,8 @@ def _write(bench: Bench, clients: int, each: int) -> tuple[float, list[dict[str,
             worker.send("write")
         answers = [worker.receive()["value"] for worker in workers]
         seconds = time.perf_counter() - start
+    if not any(answer["done"] for answer in answers):
+        raise Failed(f"no client could write:{_first_errors(answers)}")
     # Each client gave numbers that no other gave: as many different results of completed runs, so many runs.
     sql = "SELECT COUNT(DISTINCT json_extract(record, '$.results.result')) FROM runs WHERE state = 'COMPLETED'"
     with closing(sqlite3.connect(store_of(folder))) as database:
