@@ -44,10 +44,10 @@ def run_html(record: Record, log: list[str]) -> str:
         ("log", pre([line for text in log[-LOG_LINES:] for line in (lines_of(text) or [""])]) if log else ""),
         ("key", code(record["key"])),
     ]
-    return piece(head, error(record), grid(rows))
+    return piece(head, error(record, with_log=not log), grid(rows))
 
 
-def error(record: Record) -> Markup:
+def error(record: Record, with_log: bool) -> Markup:
     """Why it failed, with the cure on top and the whole traceback behind a click."""
     failure = facts.failure(record)
     if failure is None:
@@ -59,7 +59,7 @@ def error(record: Record) -> Markup:
         parts.append(tag("div", join([Markup("at "), code(failure.where)])))
     if failure.traceback:
         parts.append(details("traceback", pre(failure.traceback)))
-    if failure.log:
+    if failure.log and with_log:
         parts.append(details("last log lines", pre(failure.log)))
     return tag("div", join(parts), "rw-e")
 

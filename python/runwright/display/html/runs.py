@@ -54,11 +54,11 @@ def runs_table(records: list[Record], differ: list[str]) -> Markup:
     for place, record in enumerate(records):
         failure = failures[place]
         row: list[Any] = [str(place), tag("span", facts.title(record), "rw-w"), badge(record["state"]), duration(seconds(record))]
-        row += [code(given[place].get(name, "")) for name in parameters]
+        row += [tag("span", code(given[place].get(name, "")), "rw-w") for name in parameters]
         row += [measured[place].get(name, "") for name in metrics]
-        row += [code(results[place].get(name, "")) for name in returned]
+        row += [tag("span", code(results[place].get(name, "")), "rw-w") for name in returned]
         if failed:
-            row.append(tag("span", cut(f"{failure.cause}: {failure.message}", 120), title=failure.cure) if failure else "")
+            row.append(tag("div", cut(f"{failure.cause}: {failure.message}", 120), "rw-x", title=failure.cure) if failure else "")
         created = tag("span", moment(parse_time(record["created"])), "rw-w")
         rows.append([*row, created, tag("span", code(ids[place]), "rw-w", title=record["id"])])
     first = 4 + len(parameters)

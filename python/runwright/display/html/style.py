@@ -38,6 +38,7 @@ background:none;max-width:520px;overflow-wrap:anywhere;color:inherit;white-space
 .rw table.rw-t tbody tr{background:none;border-bottom:1px solid rgba(127,127,127,.16)}
 .rw table.rw-t td.rw-r,.rw table.rw-t th.rw-r{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .rw .rw-w{white-space:nowrap}
+.rw .rw-x{min-width:180px}
 .rw .rw-s{overflow-x:auto;max-width:100%}
 .rw .rw-g{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:3px 14px}
 .rw .rw-g>.rw-k{opacity:.68}
