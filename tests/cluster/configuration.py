@@ -29,21 +29,23 @@ REGISTRY_CONFIG = CONFIG / "registry.json"
 
 
 def write_all() -> None:
-    """Write every file."""
-    CONFIG.mkdir(parents=True, exist_ok=True)
-    CONTAINERD.write_text(_containerd())
-    hosts = CONFIG / "registries" / REGISTRY / "hosts.toml"
-    hosts.parent.mkdir(parents=True, exist_ok=True)
-    hosts.write_text(f'server = "http://{REGISTRY}"\n[host."http://{REGISTRY}"]\n  capabilities = ["pull", "resolve", "push"]\n')
-    COREDNS.write_text(_coredns())
-    BUILDKITD.write_text(_buildkitd())
-    for path, content in (
-        (AUDIT_POLICY, _audit_policy()),
-        (KUBELET, _kubelet()),
-        (PROXY, _proxy()),
-        (REGISTRY_CONFIG, _registry()),
-    ):
-        path.write_text(json.dumps(content, indent=1))
+    """Write every file that is not there as it should be."""
+    files: dict[Path, str | dict[str, object]] = {
+        CONTAINERD: _containerd(),
+        CONFIG / "registries" / REGISTRY / "hosts.toml": _registry_host(),
+        COREDNS: _coredns(),
+        BUILDKITD: _buildkitd(),
+        AUDIT_POLICY: _audit_policy(),
+        KUBELET: _kubelet(),
+        PROXY: _proxy(),
+        REGISTRY_CONFIG: _registry(),
+    }
+    for path, content in files.items():
+        text = content if isinstance(content, str) else json.dumps(content, indent=1)
+        # Not touched without need: kube-proxy watches its file and ends when it is written.
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
 
 
 def _containerd() -> str:
@@ -76,6 +78,10 @@ disabled_plugins = [
 [{runc}.options]
   Root = "{STATE}/runc"
 """
+
+
+def _registry_host() -> str:
+    return f'server = "http://{REGISTRY}"\n[host."http://{REGISTRY}"]\n  capabilities = ["pull", "resolve", "push"]\n'
 
 
 def _kubelet() -> dict[str, object]:
@@ -111,6 +117,8 @@ def _proxy() -> dict[str, object]:
         "kind": "KubeProxyConfiguration",
         "mode": "iptables",
         "clusterCIDR": POD_SUBNET,
+        # Node ports on the bridge only, not on the machine's own addresses.
+        "nodePortAddresses": ["primary"],
         "clientConnection": {"kubeconfig": str(certificates.CERTIFICATES / "proxy.kubeconfig")},
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
