@@ -58,10 +58,15 @@ def test_an_output_that_finds_no_room(small: Lab) -> None:
 
 
 def test_log_lines_are_dropped_and_counted(small: Lab) -> None:
-    code = (
-        FILL
-        + "\n    def f():\n        print('before', flush=True)\n        while not os.path.getsize('log.jsonl'): pass\n        fill()\n        for n in range(10_000): print('line', n)\n        return 7"
-    )
+    function = """
+    def f():
+        print("before", flush=True)
+        while not os.path.getsize("log.jsonl"): pass
+        fill()
+        for n in range(10_000): print("line", n)
+        return 7
+    """
+    code = FILL + function
     ended = small.run(code)
     assert ended.result == 7
     lines = ended.log()

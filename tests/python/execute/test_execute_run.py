@@ -378,6 +378,6 @@ def test_starting_imports_little(lab: Lab) -> None:
     import subprocess
 
     # What the environment's own .pth files import is not ours.
-    bare = subprocess.run([sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    bare = subprocess.run([PYTHON, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
     expected |= set(bare.stdout.split())
     assert not (loaded & slow) - expected
