@@ -1,7 +1,6 @@
 """The call itself: bind, inject, invoke, collect. The same code in a process of its own, in a pod, and inline in the caller's process."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PERF203
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the forked child does: its environment, then the user's function (or a program that takes its place)."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PERF203, PLR0917, PTH109, PTH208, S606
+# ruff: noqa: PLR0917, PTH109, PTH208, S606
 
 from __future__ import annotations
 

@@ -21,6 +21,6 @@ def sha256(data: bytes) -> str:
     for name in ("_sha2", "_sha256", "hashlib"):
         try:
             return str(import_module(name).sha256(data).hexdigest())
-        except ImportError:  # noqa: PERF203
+        except ImportError:
             continue
     raise ImportError("this Python has no SHA-256")

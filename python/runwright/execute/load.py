@@ -1,7 +1,7 @@
 """The handler: from `module:function` or a pickle in the code folder to the plain function."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PERF203, PTH100, PTH110, PTH112, PTH118, PTH123, SIM105
+# ruff: noqa: PTH100, PTH110, PTH112, PTH118, PTH123, SIM105
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Slots and the queue: which run executes next, without any process that stands above all runs."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PERF203, PTH103, PTH104, PTH108, PTH110, PTH112, PTH116, PTH123, PTH208, S606, SIM105
+# ruff: noqa: PTH103, PTH104, PTH108, PTH110, PTH112, PTH116, PTH123, PTH208, S606, SIM105
 
 from __future__ import annotations
 
