@@ -254,9 +254,7 @@ def _take_in(entity: Record, kind: str | None, name: str, value: Any) -> Entity:
     with tempfile.TemporaryDirectory() as folder:
         try:
             # A plain value is kept as a file, too: an entity is bytes.
-            descriptor = materialize.write(value, folder, name, name=name)
-            if descriptor["type"] == "value":
-                descriptor = materialize.writing.write_file(value, folder, name, name=name)  # type: ignore[attr-defined]
+            descriptor = materialize.write(value, folder, name, name=name, inline=False)
         except materialize.MaterializeFailed as error:
             raise MaterializeError(
                 f"{entity['type']} {name!r}: {error.message}", field="data", value=type(value).__name__, cure=error.cure

@@ -83,5 +83,19 @@ def _load(function: Function) -> Any:
     """The function of a version whose code is not in this process."""
     from .execute.load import load_handler
 
+    import sys
+
     source = function.spec["source"]
-    return load_handler(engine().place_code(function.record).wait() or "", source["handler"], source.get("python"))
+    path = engine().place_code(function.record).wait() or ""
+    if _loaded and _loaded[0] != path:
+        # Versions of one function have modules of the same names: those of another must not be taken for this one's.
+        for name, module in list(sys.modules.items()):
+            if (getattr(module, "__file__", None) or "").startswith(_loaded[0] + os.sep):
+                del sys.modules[name]
+        sys.path[:] = [folder for folder in sys.path if folder != _loaded[0]]
+    _loaded[:] = [path]
+    return load_handler(path, source["handler"], source.get("python"))
+
+
+# The code folder whose modules are in this process.
+_loaded: list[str] = []

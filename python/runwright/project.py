@@ -92,11 +92,11 @@ class Project:
 
         return attach(key)
 
-    def list_runs(self, **filters: Any) -> RunList:
+    def list_runs(self, function: str | None = None, state: str | None = None, **filters: Any) -> RunList:
         """Its runs, the newest first; filters as for `rw.runs`."""
         from .session import runs
 
-        return runs(project=self.name, **filters)
+        return runs(function, state, project=self.name, **filters)
 
     def delete_run(self, key: str) -> None:
         """Delete a run that has ended."""

@@ -13,9 +13,11 @@ def current() -> Any:
     # In a run's own process the runner is `_runwright`; inline it is this package's.
     for name in ("_runwright.execute.context", f"{__package__}.execute.context"):
         module = sys.modules.get(name)
-        active = module.current() if module is not None else None
-        if active is not None:
-            return active
+        if module is not None:
+            try:
+                return module.current()
+            except RuntimeError:
+                continue
     return None
 
 

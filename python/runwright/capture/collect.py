@@ -97,6 +97,8 @@ class Collector:
                 return
             if nested:
                 raise NoSourceError(name, None)
+            if any(one.top is not one.leaf for one in self.scope.binders(name)):
+                return  # `if WINDOWS: import winreg`: used under the same condition
             raise self._missing(name)
         is_cell = name in env
         if not is_cell and name not in self.scope.names:
@@ -140,7 +142,8 @@ class Collector:
         done = done or self.values.plain(name, value, binder, is_cell)
         done = done or (callable(inner) and self._code(name, inner, binder, env))
         done = done or (binder is not None and self.values.statement(name, value, binder))
-        done = done or self.values.instance(name, value, binder) or self.imports.reference(name, inner)
+        done = done or self.values.instance(name, value, binder) or self.values.registry(name, value, binder)
+        done = done or self.imports.reference(name, inner)
         if not done and is_cell:
             raise NoSourceError(name, value)
         if not done:

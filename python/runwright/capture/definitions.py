@@ -208,7 +208,8 @@ class Definitions:
                     if isinstance(around, ast.ClassDef) and around.name == value.__name__:
                         return place[0], around
         for binder in reversed(self._to.scope.binders(value.__name__)):
-            if isinstance(binder.leaf, ast.ClassDef):
+            # One with methods would have been found by them: this is another class of the name (that of a namedtuple).
+            if isinstance(binder.leaf, ast.ClassDef) and not any(isinstance(one, ast.FunctionDef) for one in binder.leaf.body):
                 return binder.text, binder.leaf
         return None
 

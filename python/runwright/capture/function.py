@@ -102,12 +102,13 @@ def text_of(collector: Collector) -> str:
     for needed in sorted(one.strip("\0").removeprefix("module:") for one in marks):
         known = _known_as(collector, needed)
         if known is None:
-            known = needed if needed not in collector.names else f"_{needed}"
+            known = needed if needed.partition(".")[0] not in collector.names else f"_{needed.replace('.', '_')}"
             line = f"import {needed}\n" if known == needed else f"import {needed} as {known}\n"
-            collector.pieces[("needed", needed)] = Piece(FIRST, line, "import", {known})
+            collector.pieces[("needed", needed)] = Piece(FIRST, line, "import", {known.partition(".")[0]})
         ways[needed] = known
     for piece in collector.pieces.values():
-        piece.eager = {ways.get(one.strip("\0").removeprefix("module:"), one) if "\0" in one else one for one in piece.eager}
+        found = {one.strip("\0").removeprefix("module:") for one in piece.eager if "\0" in one}
+        piece.eager = {one for one in piece.eager if "\0" not in one} | {ways[one].partition(".")[0] for one in found}
         piece.text = collector.imports.without_relative(piece.text)
     return write(in_order(collector.pieces.values()), ways.__getitem__, postponed=collector.postponed)
 

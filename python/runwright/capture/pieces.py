@@ -11,6 +11,8 @@ FIRST: Position = (-1, 0, 0)
 """Where imports go that no statement of the source makes."""
 SECOND: Position = (-1, 1, 0)
 """Where values go that no statement of the source makes."""
+LAST: Position = (1 << 30, 0, 0)
+"""Where containers are filled that functions register themselves in."""
 
 _MARK = re.compile(r"\0module:([^\0]+)\0")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 MAX_TEXT = 256 * 1024
@@ -28,10 +29,12 @@ class Renderer:
 
     Args:
         module: gives the text by which a module is reached in the piece.
-        thing: gives the text by which a class is reached, or raises `NotPlainError`.
+        thing: gives the text by which a class (or a function) is reached, or raises `NotPlainError`.
+        named: whether functions, classes and modules are written by their names.
     """
 
-    def __init__(self, module: Callable[[str], str], thing: Callable[[type], str]) -> None:
+    def __init__(self, module: Callable[[str], str], thing: Callable[[Any], str], *, named: bool = False) -> None:
+        self._named = named
         self._module = module
         self._thing = thing
         self._left = MAX_TEXT
@@ -64,6 +67,8 @@ class Renderer:
     def _object(self, value: Any, kind: type, depth: int) -> str:
         import enum
 
+        if self._named and (isinstance(value, (type, ModuleType)) or (callable(value) and hasattr(value, "__qualname__"))):
+            return self._thing(value)
         if isinstance(value, enum.Enum):
             name = getattr(value, "name", None)
             if name is None or getattr(kind, name, None) is not value:  # a combination of flags

@@ -53,7 +53,25 @@ def uses(text: str, *, postponed: bool) -> Uses:
             found.eager.add(symbol.get_name())
     for child in top.get_children():
         _walk(child, found, eager=True)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            found.eager |= _read_before_set(node)
     _annotations(tree, found, postponed)
+    return found
+
+
+def _read_before_set(node: ast.ClassDef) -> set[str]:
+    """Names of a class body that are read as the module's before the class has its own: `re = re.compile(…)`."""
+    own = {name for name, _ in bindings(node.body)}
+    bound: set[str] = set()
+    found: set[str] = set()
+    for statement in node.body:
+        outside = (
+            [statement] if isinstance(statement, ast.stmt) and not hasattr(statement, "body") else getattr(statement, "decorator_list", [])
+        )
+        read = {one.id for part in outside for one in ast.walk(part) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+        found |= (read & own) - bound
+        bound |= {name for name, _ in bindings([statement])}
     return found
 
 
@@ -69,9 +87,6 @@ def _walk(table: symtable.SymbolTable, found: Uses, *, eager: bool) -> None:
             continue
         elif symbol.is_global():
             (found.hints if kind == "annotation" else found.eager if eager else found.lazy).add(name)
-        elif kind == "class" and symbol.is_assigned() and not name.startswith("__"):
-            # `re = re.compile(…)` in a class body reads the module's name first.
-            found.hints.add(name)
     for child in table.get_children():
         _walk(child, found, eager=eager)
 

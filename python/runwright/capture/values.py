@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
+import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import CaptureError
 from . import safe
-from .pieces import SECOND, Piece, Position, module_mark
+from .pieces import LAST, SECOND, Piece, Position, module_mark
 from .plain import NoSourceError, NotPlainError, Renderer, TooLargeError
 
 if TYPE_CHECKING:
@@ -26,13 +28,16 @@ class Values:
     def __init__(self, collector: Collector) -> None:
         self._to = collector
 
-    def renderer(self, needed: set[str]) -> Renderer:
+    def renderer(self, needed: set[str], *, named: bool = False) -> Renderer:
         """Writes values; the names that they need are added to `needed` and gathered."""
 
-        def thing(kind: type) -> str:
-            if kind.__module__ == "builtins":
-                return kind.__name__
-            name = next((one for one, value in self._to.scope.names.items() if value is kind), None)
+        def thing(kind: Any) -> str:
+            own = getattr(kind, "__name__", "")
+            if getattr(kind, "__module__", None) == "builtins" and getattr(builtins, own, None) is kind:
+                return str(own)
+            name = next((one for one, value in self._to.scope.names.items() if value is kind and one.isidentifier()), None)
+            if name is None and self._is_reachable(kind):
+                return f"{module(kind.__module__)}.{own}"
             if name is None:
                 raise NotPlainError(kind)
             if name not in self._to.names:
@@ -44,7 +49,36 @@ class Values:
             needed.add(module_mark(name))
             return module_mark(name)
 
-        return Renderer(module, thing)
+        return Renderer(module, thing, named=named)
+
+    def _is_reachable(self, kind: Any) -> bool:
+        """Whether a class or a function is an attribute of the module that it is from, which is another one."""
+        home = getattr(kind, "__module__", None)
+        name = getattr(kind, "__qualname__", "")
+        if not isinstance(home, str) or home in ("__main__", self._to.scope.module) or not name.isidentifier():
+            return False
+        return getattr(sys.modules.get(home), name, None) is kind
+
+    def registry(self, name: str, value: Any, binder: Binder | None) -> bool:
+        """A container of functions and classes that has changed since it was made.
+
+        It is made empty where the source makes it, since decorators may fill it, and gets what it holds now at the very end.
+        """
+        if type(value) not in (list, dict, tuple):
+            return False
+        needed: set[str] = set()
+        try:
+            text = self.renderer(needed, named=True).render(value)
+        except (NotPlainError, NoSourceError, TooLargeError, RecursionError):
+            return False
+        position: Position = binder.position if binder is not None else SECOND
+        if type(value) is tuple:
+            self._to.pieces[name] = Piece(position, f"{name} = {text}\n", "assign", {name}, eager=needed)
+            return True
+        self._to.pieces[name] = Piece(position, f"{name} = {'{}' if type(value) is dict else '[]'}\n", "assign", {name})
+        fill = f"{name}.clear()\n{name}.update({text})\n" if type(value) is dict else f"{name}[:] = {text}\n"
+        self._to.pieces[("fill", name)] = Piece(LAST, fill, "assign", eager=needed | {name})
+        return True
 
     def plain(self, name: str, value: Any, binder: Binder | None, is_cell: bool) -> bool:
         """A value that can be written."""

@@ -38,7 +38,7 @@ def prepare(value: Any) -> tuple[dict[str, Any] | None, bytes | None, str | None
     # Without going through `dumps` for what most results are.
     if plain is None or (type(plain) in (bool, int, float) or (type(plain) is str and len(plain) < INLINE_BYTES // 8)):
         return _described(value, plain, tagged), None, None
-    content = _dump(plain)
+    content = dump(plain)
     if depth > INLINE_DEPTH or len(content) > INLINE_BYTES:
         return {"format": "tagged" if tagged else "json"}, content, None
     return _described(value, plain, tagged), None, None
@@ -97,7 +97,7 @@ def decode(plain: Any) -> Any:
     return plain
 
 
-def _dump(plain: Any) -> bytes:
+def dump(plain: Any) -> bytes:
     import json
 
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
@@ -146,7 +146,7 @@ class _Encoder:
         if cls is list:
             return items
         if cls is not tuple:
-            items.sort(key=_dump)  # a set has no order; its file shall always be the same
+            items.sort(key=dump)  # a set has no order; its file shall always be the same
         return self.tag("$" + cls.__name__, items)
 
     def mapping(self, value: dict[Any, Any], depth: int) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OWN = ("type", "kind", "format", "path", "size", "sha256", "value", "materializer")
 
 
-def write(value: Any, base: str, relative: str, *, name: str = "result") -> dict[str, Any]:
+def write(value: Any, base: str, relative: str, *, name: str = "result", inline: bool = True) -> dict[str, Any]:
     """Write `value` below `base/relative/` (made only where a file is needed) and describe it.
 
     Args:
@@ -26,6 +26,8 @@ def write(value: Any, base: str, relative: str, *, name: str = "result") -> dict
         base: the folder that the descriptor's `path` is relative to, e.g. the run's folder.
         relative: below it, where files go, e.g. `outputs/clean`.
         name: of the output, for errors.
+
+        inline: whether a small plain value may stand in the descriptor itself; if not, it gets a file, too.
 
     Returns:
         The output descriptor (JSON values only): `type`, `kind`, `format`, `of`, and `value` or else `path` (relative to `base`, with
@@ -37,7 +39,7 @@ def write(value: Any, base: str, relative: str, *, name: str = "result") -> dict
         Either way no file is left.
     """
     try:
-        return _write(value, os.fspath(base), relative)
+        return _write(value, os.fspath(base), relative, inline)
     except BaseException as error:
         if passes(error):
             raise
@@ -59,17 +61,19 @@ def _explain(error: BaseException) -> Any:
     return None, None
 
 
-def _write(value: Any, base: str, relative: str) -> dict[str, Any]:
+def _write(value: Any, base: str, relative: str, inline: bool) -> dict[str, Any]:
     materializer = registry.by_call(value)
     if materializer is not None:
         return _of_user(value, base, relative, materializer)
     if type(value) in (bytes, bytearray):
         return _best(value, base, relative, "")
     described, content, reason = values.prepare(value)
-    if described is None or (content is not None and type(value) is str):  # long text is a file of its own kind
+    if described is None or (type(value) is str and (content is not None or not inline)):  # text is a file of its own kind
         return _best(value, base, relative, reason or "")
     if content is None:
-        return described
+        if inline:
+            return described
+        content, described = values.dump(described["value"]), {"format": described["format"]}
     return _file(value, base, relative, values.MATERIALIZER, lambda path: _save(content, path, described))
 
 
