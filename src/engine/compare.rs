@@ -26,16 +26,16 @@ fn telling(run: &Run) -> Value {
         Ok(Value::Object(record)) => record,
         _ => Map::new(),
     };
-    for field in ["id", "key", "client", "reference", "history", "created", "updated", "folded", "log", "cache_key", "marks", "seconds", "names"] {
-        record.remove(field);
-    }
     if let Some(Value::Object(spec)) = record.remove("spec") {
-        // Of a metric its last value tells; a series has a place of its own.
         record.extend(spec);
+    }
+    for field in ["id", "key", "client", "reference", "history", "created", "updated", "folded", "log", "cache_key", "marks", "seconds", "names", "map"] {
+        record.remove(field);
     }
     if let Some(Value::Object(provenance)) = record.get_mut("provenance") {
         provenance.remove("pid");
     }
+    // Of a metric its last value tells; a series has a place of its own.
     if let Some(Value::Object(metrics)) = record.get_mut("metrics") {
         for points in metrics.values_mut() {
             let last = points.as_array().and_then(|points| points.last()).and_then(|point| point.get("value")).cloned();

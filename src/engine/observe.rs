@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::event::{Event, fold};
 use crate::model::name::RunId;
 use crate::model::run::Run;
+use crate::model::state::State;
 
 /// How often the store is asked about a run that executes where this process cannot look (on another machine of the team).
 const AFAR: Duration = Duration::from_secs(2);
@@ -63,7 +64,15 @@ impl Engine {
             // Nobody listening is no reason to stop: the record is kept up to date all the same.
             let _ = sender.send(Seen::Going(Box::new(run.clone())));
             match &backend {
-                Some(backend) => backend.changed(&run).await,
+                Some(backend) => {
+                    backend.changed(&run).await;
+                    if run.state == State::Pending {
+                        // Runners take what waits; should all of them have been killed, whoever waits starts one.
+                        if let Err(error) = backend.kick().await {
+                            tracing::warn!(%error, "the queue cannot be looked at");
+                        }
+                    }
+                }
                 None => tokio::time::sleep(AFAR).await,
             }
         };

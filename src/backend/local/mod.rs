@@ -12,7 +12,8 @@ mod sweep;
 mod watch;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -46,13 +47,17 @@ pub struct Local {
     settings: Settings,
     clients: Arc<Clients>,
     watch: watch::Watch,
+    kicked: Mutex<Option<Instant>>,
 }
+
+/// Looking through the queue is for the rare case that every runner was killed; many who wait must not all do it all the time.
+const KICKS: Duration = Duration::from_secs(4);
 
 impl Local {
     /// Nothing is made or started before the first run.
     #[must_use]
     pub fn new(home: &Path, host: String, settings: Settings, clients: Arc<Clients>) -> Self {
-        Self { home: home.to_owned(), staging: home.join("staging"), host, settings, clients, watch: watch::Watch::default() }
+        Self { home: home.to_owned(), staging: home.join("staging"), host, settings, clients, watch: watch::Watch::default(), kicked: Mutex::new(None) }
     }
 
     fn folder(&self, run: &Run) -> RunFolder {
@@ -146,6 +151,13 @@ impl Backend for Local {
     }
 
     async fn kick(&self) -> Result<()> {
+        {
+            let mut kicked = self.kicked.lock().unwrap_or_else(PoisonError::into_inner);
+            if kicked.is_some_and(|at| at.elapsed() < KICKS) {
+                return Ok(());
+            }
+            *kicked = Some(Instant::now());
+        }
         if let Some(id) = queue::next(&self.home) {
             spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.signal(id))?;
         }
