@@ -72,8 +72,8 @@ def image(target: Path, layer: Path, tag: str, command: list[str], environment: 
             archive.addfile(entry, io.BytesIO(content))
         entry = tarfile.TarInfo(f"{digest}/layer.tar")
         entry.size, entry.mtime = layer.stat().st_size, EPOCH
-        with layer.open("rb") as content:
-            archive.addfile(entry, content)
+        with layer.open("rb") as layer_content:
+            archive.addfile(entry, layer_content)
 
 
 def _sha256(path: Path) -> str:

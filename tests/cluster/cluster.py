@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from tests.cluster import binaries, certificates, components, configuration, images, network, packages, processes, teardown, volumes
-from tests.cluster.settings import AUDIT_LOG, BUILDKIT_URL, CERTIFICATES, HERE, KUBECONFIG, NODE, REGISTRY, STATE
+from tests.cluster.processes import Component
+from tests.cluster.settings import AUDIT_LOG, BUILDKIT_URL, CERTIFICATES, HERE, KUBECONFIG, LOGS, NODE, REGISTRY, STATE
 from tests.servers.gobuild import cache_folder
 from tests.servers.processes import wait_until
 
@@ -80,7 +82,7 @@ class Cluster:
         """Put one of the images (`python:3.11`) into the local registry; the name to pull it by."""
         return images.push(image)
 
-    def requests(self, since: int = 0) -> list[dict[str, object]]:
+    def requests(self, since: int = 0) -> list[dict[str, Any]]:
         """The API server's audit log from a position (`audit_log.stat().st_size` taken earlier): one entry per request."""
         with AUDIT_LOG.open("rb") as log:
             log.seek(since)
@@ -98,7 +100,7 @@ class Cluster:
             teardown.down()
 
     def _mount_state(self) -> None:
-        """Everything of the cluster lives in memory (about 2 GB): images unpack, and go away, without waiting for a busy disk."""
+        """Everything of the cluster lives in memory (about 1 GB): images unpack, and go away, without waiting for a busy disk."""
         STATE.mkdir(parents=True, exist_ok=True)
         if not STATE.is_mount():
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "runwright-cluster", str(STATE)], check=True)
@@ -109,7 +111,7 @@ class Cluster:
             processes.launch(component)
         for component in base:
             processes.wait(component)
-        step(f"{', '.join(component.name for component in base)} work")
+        step(f"{_names(base)} work")
         with ThreadPoolExecutor(1) as pool:
             # Unpacking the images takes as long as starting the API server.
             imported = pool.submit(images.import_all)
@@ -126,12 +128,12 @@ class Cluster:
             step("the images are imported")
             for component in rest:
                 processes.wait(component)
-            step(f"{', '.join(component.name for component in rest)} work")
+            step(f"{_names(rest)} work")
 
     def _settle(self) -> None:
         """Until a test's first pod would be accepted and started."""
         if not wait_until(self._accepts_pods, 60, every=0.2):
-            raise RuntimeError(f"the node is not ready or namespaces get no service account; see {processes.LOGS}")
+            raise RuntimeError(f"the node is not ready or namespaces get no service account; see {LOGS}")
 
     def _accepts_pods(self) -> bool:
         ready = "-o=jsonpath={.status.conditions[?(@.type=='Ready')].status}"
@@ -139,6 +141,10 @@ class Cluster:
             self.kubectl("get", "node", NODE, ready, check=False) == "True"
             and self.kubectl("get", "serviceaccount", "default", "-o=name", check=False) != ""
         )
+
+
+def _names(of: list[Component]) -> str:
+    return ", ".join(component.name for component in of)
 
 
 def _boot_id() -> str:

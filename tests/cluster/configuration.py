@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.cluster import certificates, images, network
 from tests.cluster.settings import (
     BUILDKIT_URL,
+    CERTIFICATES,
     CONFIG,
     CONTAINERD_SOCKET,
     DNS_SERVICE_IP,
@@ -119,7 +120,7 @@ def _proxy() -> dict[str, object]:
         "clusterCIDR": POD_SUBNET,
         # Node ports on the bridge only, not on the machine's own addresses.
         "nodePortAddresses": ["primary"],
-        "clientConnection": {"kubeconfig": str(certificates.CERTIFICATES / "proxy.kubeconfig")},
+        "clientConnection": {"kubeconfig": str(CERTIFICATES / "proxy.kubeconfig")},
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
         # 0: leave the kernel's limits alone, which a container or a small VM may not change.
@@ -156,7 +157,7 @@ def _coredns() -> str:
         "errors",
         "cache 5",
         "kubernetes cluster.local in-addr.arpa ip6.arpa {",
-        f"  kubeconfig {certificates.CERTIFICATES}/coredns.kubeconfig",
+        f"  kubeconfig {CERTIFICATES}/coredns.kubeconfig",
         "  ttl 5",
         "}",
     ]

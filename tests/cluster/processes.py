@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.settings import CONTAINERD_SOCKET, LOGS, STATE
@@ -82,7 +83,11 @@ def stop_shims() -> None:
     for shim in shims():
         for process in [*_descendants(shim.pid), shim]:
             process.send(signal.SIGKILL)
-        wait_until(lambda shim=shim: not shim.alive, 5)
+        wait_until(partial(_ended, shim), 5)
+
+
+def _ended(process: ProcessRef) -> bool:
+    return not process.alive
 
 
 def _commands() -> list[tuple[int, list[str]]]:

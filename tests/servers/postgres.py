@@ -67,7 +67,7 @@ class Postgres:
 
     def _initdb(self, user: str | None) -> None:
         # Nothing here has to survive a power cut, so nothing waits for the disk.
-        command = [
+        command: list[str | Path] = [
             self._bin / "initdb", "--pgdata", self.folder / "data", "--username", USER, "--auth", "trust", "--encoding", "UTF8",
             "--no-locale", "--no-sync", "--wal-segsize", "1",
         ]  # fmt: skip
@@ -88,7 +88,12 @@ class Postgres:
             "full_page_writes": "off",
             "max_connections": 200,
         }
-        command = [self._bin / "postgres", "-D", self.folder / "data", *(f"--{name}={value}" for name, value in settings.items())]
+        command: list[str | Path] = [
+            self._bin / "postgres",
+            "-D",
+            self.folder / "data",
+            *(f"--{name}={value}" for name, value in settings.items()),
+        ]
         log = self.folder / "postgres.log"
         self.process = start(command, log, user=user, die_with_parent=self._die_with_parent)
         wait_ready("PostgreSQL", self.process, self._answers, log)
@@ -110,7 +115,7 @@ class Postgres:
 
     def execute(self, sql: str, database: str = "postgres") -> str:
         """Run SQL with psql; rows come back as lines of text."""
-        command = [self._bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, self.url_of(database)]
+        command: list[str | Path] = [self._bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, self.url_of(database)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             raise ServerError(f"{sql!r} failed: {result.stderr.strip()}")

@@ -95,7 +95,7 @@ class S3:
         try:
             self.port = free_port(self.address)
             # A folder for the metadata: not every file system of a test machine has extended attributes.
-            command = [
+            command: list[str | Path] = [
                 binary, "--access", self.access_key, "--secret", self.secret_key, "--region", REGION, "--keep-alive", "--quiet",
                 "--port", f"{self.address}:{self.port}", "posix", "--sidecar", self.folder / "metadata", self.folder / "objects",
             ]  # fmt: skip
