@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from capture_lab import Lab
+
 from runwright.capture import fetch
 from runwright.capture.ignore import Ignore
 from runwright.exceptions import InvalidError, SourceError

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from capture_lab import Lab
+
 from runwright.capture import capture_function
 from runwright.exceptions import CaptureError
 
@@ -727,6 +728,87 @@ def f():
         ["C.items = {'a': 1}"],
         ["C.other ="],
     ),
+    "registry": (
+        """
+REGISTRY = {}
+def register(fn):
+    REGISTRY[fn.__name__] = fn
+    return fn
+@register
+def a():
+    return 1
+@register
+def b():
+    return 2
+del REGISTRY['b']
+def f():
+    return REGISTRY['a'](), list(REGISTRY)
+""",
+        (),
+        ["REGISTRY = {}\n", "REGISTRY.clear()\nREGISTRY.update({'a': a})"],
+        ["def b"],
+    ),
+    "list_of_steps": (
+        """
+import json
+STEPS = []
+def a(x):
+    return json.dumps(x)
+STEPS.append(a)
+STEPS.append(str)
+STEPS.append(json.loads)
+ERRORS = (ValueError,)
+ERRORS += (json.JSONDecodeError,)
+def f():
+    return [s('1') for s in STEPS], len(ERRORS)
+""",
+        (),
+        ["STEPS[:] = [a, str, json.loads]"],
+        [],
+    ),
+    "library_enum_in_a_container": (
+        """
+import http as h
+from http.client import HTTPException as http
+CODES = {"a": h.HTTPStatus.OK}
+CODES["b"] = h.HTTPStatus.CONTINUE
+KINDS = [http]
+KINDS.append(http)
+def f():
+    return CODES["b"].value, len(KINDS)
+""",
+        (),
+        ["HTTPStatus.CONTINUE"],
+        [],
+    ),
+    "conditional_name": (
+        """
+import sys
+if sys.platform == 'no-such':
+    import winreg
+def f():
+    return winreg if sys.platform == 'no-such' else 1
+""",
+        (),
+        [],
+        ["winreg\n"],
+    ),
+    "class_body_reads_the_module": (
+        """
+limit = 3
+class A:
+    limit = limit
+    name = 'x'
+    def go(self):
+        return self.limit
+name = object()
+def f():
+    return A().go(), A.name
+""",
+        (),
+        ["limit = 3"],
+        ["object"],
+    ),
     "strange_line_ends": ("X = 'a\u2028b\x85c\x0cd'\n# \u2028 \x0b\ndef f():\n    return X\n", (), ["a\u2028b\x85c"], []),
     "alias_of_an_old_function": (
         """
@@ -895,21 +977,6 @@ def f():
         "secret",
     ),
     "environment": ("import os\nX = os.environ['PATH'] + input.__name__.upper()\ndef f():\n    return X\n", "X", "os.environ"),
-    "registry": (
-        """
-REGISTRY = {}
-def register(fn):
-    REGISTRY[fn.__name__] = fn
-    return fn
-@register
-def a():
-    return 1
-def f():
-    return REGISTRY['a']()
-""",
-        "REGISTRY",
-        "live dict",
-    ),
     "registry_of_a_class": (
         """
 class R:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from capture_lab import Lab
+
 from runwright.capture import fetch
 from runwright.capture import git as git_module
 from runwright.exceptions import BackendError, InvalidError, SourceError

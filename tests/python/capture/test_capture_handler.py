@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from runwright.capture import check_handler, parse_handler, text
 from runwright.exceptions import InvalidError, SourceError
 

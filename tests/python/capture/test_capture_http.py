@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from capture_lab import Lab
+
 from runwright.capture import fetch
 from runwright.capture import http as http_module
 from runwright.exceptions import InvalidError, SourceError, StoreError

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from capture_lab import Lab
+
 from runwright.capture import capture_function
 from runwright.exceptions import CaptureError, SourceError
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from capture_lab import Lab
+
 from runwright.capture import capture_function
 from runwright.exceptions import CaptureError
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from capture_lab import Lab
+
 from runwright.capture import outputs_from_source, signature_from_source, signature_of
 from runwright.exceptions import InvalidError, SourceError
 
