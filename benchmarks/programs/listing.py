@@ -5,9 +5,10 @@ import os
 import sqlite3
 from pathlib import Path
 
+from worker import serve
+
 import runwright as rw
 from runwright._engine import engine
-from worker import serve
 
 LIMIT = 100
 FILTERS = {

@@ -1,7 +1,8 @@
 """Tracked runs in a warm client: inline, and in a process of their own."""
 
-import runwright as rw
 from worker import serve
+
+import runwright as rw
 
 
 @rw.function

@@ -2,8 +2,9 @@
 
 import sys
 
-import runwright as rw
 from worker import serve
+
+import runwright as rw
 
 
 @rw.function

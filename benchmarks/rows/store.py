@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..bench import Bench
-from ..fill import fill, templates
+from ..fill import add_open, fill, templates
 from ..measure import Spread, interleave, ratios
 from ..template import store_of
 
@@ -14,6 +14,7 @@ NOTES = [
     "afterwards has rows of the same columns and types and records of the same keys.",
 ]
 FULL, QUICK = 1_000_000, 20_000
+OPEN = 1000
 GOALS = {
     "newest": ("the newest 100", 0.005),
     "failed": ("100 by function and state (ERROR)", 0.010),
@@ -52,7 +53,10 @@ def measure(bench: Bench) -> None:
             )
         both = interleave({"large": lambda: worker.seconds("inline", 100), "empty": lambda: empty.seconds("inline", 100)}, bench.rounds(20))
         bench.add(f"{name}: a tracked inline run in it / in an empty one", "", ratios(both["large"], both["empty"]).text("x"))
-    filled.verify()
+        filled.verify()
+        add_open(filled, OPEN)
+        going = [worker.seconds("newest", 3) for _ in range(bench.rounds(10))]
+        bench.add(f"{name}: `rw.runs(…)`, the newest 100, while {OPEN:,} runs go on elsewhere", "", Spread.of(going).text("ms"))
 
 
 def _ms(seconds: list[float]) -> str:

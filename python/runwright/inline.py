@@ -42,6 +42,8 @@ def run_inline(function: Function, request: Record, call: Call) -> Run:
         return Run(record)
     folder = os.path.join(os.path.abspath(home()), "inline", record["id"])  # noqa: PTH100, PTH118
     fn = function.fn if function.fn is not None else _load(function)
+    # The version of the request: to ask for the record again would look for changes again.
+    saved = function._captured[2] if function._captured is not None else function.record
     frozen = {
         "id": record["id"],
         "key": record["key"],
@@ -50,7 +52,7 @@ def run_inline(function: Function, request: Record, call: Call) -> Run:
         "kind": record["kind"],
         "version": record["version"],
         "action": record["action"],
-        "task": {"call": {"handler": "", "outputs": begun["outputs"], "signature": function.record["spec"].get("signature")}},
+        "task": {"call": {"handler": "", "outputs": begun["outputs"], "signature": saved["spec"].get("signature")}},
         "parameters": record["spec"]["parameters"],
         "inputs": begun["inputs"],
         "envs": record["spec"]["envs"],
@@ -81,9 +83,9 @@ def _live(call: Call) -> Record:
 
 def _load(function: Function) -> Any:
     """The function of a version whose code is not in this process."""
-    from .execute.load import load_handler
-
     import sys
+
+    from .execute.load import load_handler
 
     source = function.spec["source"]
     path = engine().place_code(function.record).wait() or ""

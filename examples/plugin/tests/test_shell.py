@@ -1,7 +1,8 @@
 """The contract test that Runwright gives to authors of runtimes."""
 
-from runwright.testing import check_runtime
 from runwright_shell import Shell
+
+from runwright.testing import check_runtime
 
 
 def test_the_contract():

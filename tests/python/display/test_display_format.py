@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from runwright.display import format as shown
 from runwright.display.redact import HIDDEN, is_secret, masked
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+
 import runwright as rw
 from runwright.differences import Differences
 from runwright.display import html

@@ -13,6 +13,7 @@ import threading
 import time
 
 import pytest
+
 from runwright.display import progress, terminal_screen
 from runwright.display.watched import Watched
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from runwright.display.table import row
 
 pandas = pytest.importorskip("pandas")

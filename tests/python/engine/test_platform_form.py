@@ -11,7 +11,7 @@ from runwright import exceptions
 
 pytestmark = pytest.mark.usefixtures("store")
 
-FUNCTIONS = '''
+FUNCTIONS = """
 from runwright import handler
 from helpers.numbers import double
 
@@ -22,7 +22,7 @@ def clean(project, run, di, threshold: float = 0.5):
     project.log_artifact("note", data="kept")
     print(project.name, run.name)
     return frame[frame["x"] > threshold], double(threshold)
-'''
+"""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_function_from_text_runs_inline_too(project):
     assert fn.run(x=3, inline=True).result() == 9
     assert fn.run(parameters={"x": 4}, wait=True).result() == 16
     assert fn.actions == ["job"]
-    with pytest.raises(exceptions.InvalidError, match="did you mean \"job\""):
+    with pytest.raises(exceptions.InvalidError, match='did you mean "job"'):
         fn.run(action="jobb", parameters={"x": 4})
     with pytest.raises(exceptions.InvalidError, match="give x as int"):
         fn.run(parameters={"x": "4"})
@@ -109,7 +109,7 @@ def test_entities_are_logged_registered_listed_and_deleted(project, tmp_path):
     assert project.get_dataitem("notes") == taken
     registered.delete()
     assert file.exists()
-    with pytest.raises(exceptions.NotFoundError, match="did you mean \"notes\""):
+    with pytest.raises(exceptions.NotFoundError, match='did you mean "notes"'):
         project.get_dataitem("note")
     with pytest.raises(exceptions.InvalidError, match="store://"):
         rw.get_entity("notes")

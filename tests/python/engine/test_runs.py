@@ -65,7 +65,7 @@ def test_lists_are_filtered_and_paged(add):
     assert list(rw.runs(state="ERROR")) == [failed]
     assert list(rw.runs("add", "ERROR")) == []
     assert list(rw.runs(open=True)) == []
-    with pytest.raises(exceptions.NotFoundError, match="did you mean \"add\""):
+    with pytest.raises(exceptions.NotFoundError, match='did you mean "add"'):
         rw.runs("ad")
     with pytest.raises(exceptions.InvalidError, match="COMPLETED"):
         rw.runs(state="DONE")
@@ -210,7 +210,7 @@ def test_map_creates_all_or_none():
     def f(a: int):
         return a
 
-    with pytest.raises(exceptions.InvalidError, match="a=\"x\""):
+    with pytest.raises(exceptions.InvalidError, match='a="x"'):
         f.map([1, "x"])
     assert list(rw.runs()) == []
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from execute_lab import Lab
+
 from runwright.execute import context
 from runwright.execute.call import run_inline
 

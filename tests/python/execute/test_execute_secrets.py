@@ -7,6 +7,7 @@ import os
 import urllib.parse
 
 from execute_lab import Lab
+
 from runwright.execute.logs import LONGEST, Log, Redactor, Splitter
 
 TOKEN = "s3cr3t/Tok+en=ÄÖ\"quoted'\\back"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from runwright import materialize
 
 np = pytest.importorskip("numpy")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from custom_estimators import Plain
+
 from runwright import extend, materialize
 from runwright.materialize import registry
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from runwright import materialize
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -12,6 +12,7 @@ import sys
 import zipfile
 
 import pytest
+
 from runwright import materialize
 
 SOURCES = pathlib.Path(materialize.__file__).parents[1]

@@ -15,6 +15,7 @@ np = pytest.importorskip("numpy")
 
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+
 from runwright import materialize  # noqa: E402
 from runwright.materialize.frame_equal import difference  # noqa: E402
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from custom_estimators import Locked, Plain
+
 from runwright import materialize
 from runwright.materialize import pickled
 
@@ -112,8 +113,8 @@ async def stream():
         (lambda: filter(None, [1]), "filter", "return list("),
         (stream, "async_generator", "return list("),
         (coroutine, "coroutine", "await"),
-        (lambda: open(os.devnull), "open file", "path"),  # noqa: SIM115
-        (lambda: open(os.devnull, "rb"), "open file", "path"),  # noqa: SIM115
+        (lambda: open(os.devnull), "open file", "path"),
+        (lambda: open(os.devnull, "rb"), "open file", "path"),
         (threading.Lock, "lock", "locks"),
         (lambda: [1, threading.Lock()], "lock", "locks"),
         (Locked, "lock", "__getstate__` of custom_estimators.Locked"),

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 
 import pytest
+
 from runwright import materialize
 
 pa = pytest.importorskip("pyarrow")

@@ -14,6 +14,7 @@ import zoneinfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from runwright import materialize
 from runwright.materialize import values
 from runwright.materialize.frame_equal import same
