@@ -1,4 +1,4 @@
-"""The program `runwright`. The commands are in Rust (`src/cli/`); here is its entry, and what of `runwright run FILE:FUNCTION` needs Python."""
+"""The program `runwright`. The commands are in Rust (`src/cli/`); here is its entry, and what of them needs Python."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         from . import _core
         from ._engine import engine
 
-        return _core.main(engine, sys.argv[1:] if arguments is None else arguments)
+        code: int = _core.main(engine, sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception:
@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         traceback.print_exc()
         return _OTHER
+    return code
 
 
 def define_target(target: Record) -> Record:
@@ -50,6 +51,17 @@ def define_target(target: Record) -> Record:
         name=name, kind="python", code_src=code_src, handler=handler, requirements=list(target["requirements"]) or None
     )
     return function.record
+
+
+def facts() -> Record:
+    """What `runwright doctor` asks of this Python: `home`, `executable`, `version`, `venv` (it can make virtual environments)."""
+    from importlib.util import find_spec
+
+    from ._engine import home
+
+    venv = find_spec("venv") is not None and find_spec("ensurepip") is not None
+    version = ".".join(map(str, sys.version_info[:3]))
+    return {"home": str(Path(home()).absolute()), "executable": sys.executable, "version": version, "venv": venv}
 
 
 def split_target(target: str) -> tuple[str, str]:

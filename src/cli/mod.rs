@@ -12,6 +12,7 @@ mod artifacts;
 mod completion;
 mod console;
 mod diff;
+mod doctor;
 mod functions;
 mod gc;
 mod run;
@@ -22,11 +23,12 @@ mod text;
 mod typed;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::console::Console;
@@ -86,8 +88,22 @@ pub trait Host {
     /// Starts a run of a version.
     fn start(&self, function: &Function, call: &Call) -> Result<Run, Failure>;
 
+    /// What is known of the Python that this runs in, and where things are kept. Opens nothing.
+    fn facts(&self) -> Result<Facts, Failure>;
+
     /// Carries out what waits, with an ear for Ctrl-C.
     fn wait(&self, work: Work<'_>) -> Outcome;
+}
+
+/// The Python of this process.
+#[derive(Debug, Deserialize)]
+pub struct Facts {
+    /// The folder of everything local.
+    pub home: PathBuf,
+    pub executable: String,
+    pub version: String,
+    /// It can make virtual environments.
+    pub venv: bool,
 }
 
 /// Where the code of a function is.
@@ -137,6 +153,8 @@ enum Command {
     Sync(sync::Sync),
     /// Remove the folders of runs that ended long ago, and what belongs to nothing
     Gc(gc::Gc),
+    /// Check that everything works here, and say how to mend what does not
+    Doctor(doctor::Doctor),
     /// Print the completion script of a shell
     Completion(completion::Completion),
 }
@@ -165,6 +183,7 @@ fn execute(host: &dyn Host, command: Command, console: &mut Console) -> Outcome 
         Command::Diff(diff) => host.wait(Box::pin(diff.execute(host.engine()?, console))),
         Command::Sync(sync) => host.wait(Box::pin(sync.execute(host.engine()?, console))),
         Command::Gc(gc) => host.wait(Box::pin(gc.execute(host.engine()?, console))),
+        Command::Doctor(doctor) => doctor.execute(host, console),
         Command::Completion(completion) => completion.execute(&mut Cli::command(), console),
     }
 }
@@ -214,6 +233,7 @@ mod tests {
             "diff 0190f3a2 0190f3a3 --json",
             "sync",
             "gc --older-than 7d --dry-run",
+            "doctor --json",
             "completion bash",
         ] {
             parsed(line).expect(line);

@@ -15,6 +15,9 @@ pub trait Database: Send + Sync {
     /// A statement that must change exactly one row and does not undoes all of them; its count, 0, then ends the list.
     async fn execute(&self, batch: Vec<Statement>) -> Result<Vec<u64>>;
 
+    /// Looks whether what it holds is whole. Gives what it is, for people.
+    async fn check(&self) -> Result<String>;
+
     /// Reads rows.
     async fn query(&self, statement: Statement) -> Result<Vec<Row>>;
 }

@@ -58,6 +58,11 @@ impl Store {
         Ok(Self { database, place })
     }
 
+    /// Looks whether the database is whole. Gives what it is, for people.
+    pub async fn check(&self) -> Result<String> {
+        self.database.check().await
+    }
+
     async fn change(&self, sql: &'static str, parameters: Vec<database::Value>) -> Result<u64> {
         let changed = self.database.execute(vec![Statement::new(sql, parameters)]).await?;
         Ok(changed.into_iter().sum())

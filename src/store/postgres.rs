@@ -90,6 +90,11 @@ impl Database for Postgres {
         }
     }
 
+    async fn check(&self) -> Result<String> {
+        let rows = self.query(Statement::new("SELECT current_setting('server_version')", Vec::new())).await?;
+        Ok(format!("PostgreSQL {}", rows.first().map_or(Ok("of an unknown version"), |row| row.text(0))?))
+    }
+
     async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
         let mut tries = 0;
         loop {

@@ -70,6 +70,15 @@ impl Database for Sqlite {
         answer.await.map_err(|_| gone())?
     }
 
+    async fn check(&self) -> Result<String> {
+        let rows = self.read(&Statement::new("PRAGMA quick_check(1)", Vec::new()))?;
+        let found = rows.first().map_or(Ok("nothing"), |row| row.text(0))?;
+        if found == "ok" {
+            return Ok(format!("SQLite {}", rusqlite::version()));
+        }
+        Err(Error::store(format!("the store {} is damaged: {found}", self.path.display()), "move it away and call `runwright sync`: the runs are found again in their folders"))
+    }
+
     async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
         // Indexed reads of a local file take microseconds: a hop to another thread would cost more than it saves.
         self.read(&statement)

@@ -1,0 +1,124 @@
+//! `doctor`: checks that everything works here, each line with a cure where it does not.
+
+mod machine;
+mod runner;
+mod stores;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::console::{Console, Style};
+use super::{Failure, Host, Outcome, RUN_FAILED, SUCCESS};
+use crate::error::Error;
+
+/// The options of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print {"ok", "checks": [{"name", "status", "message", "cure"}]} as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    /// It works, though not as well as it could.
+    Warn,
+    Fail,
+}
+
+/// A check.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    status: Status,
+    message: String,
+    cure: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, status: Status::Ok, message: message.into(), cure: None }
+    }
+
+    fn warn(name: &'static str, message: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { name, status: Status::Warn, message: message.into(), cure: Some(cure.into()) }
+    }
+
+    fn fail(name: &'static str, message: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { name, status: Status::Fail, message: message.into(), cure: Some(cure.into()) }
+    }
+
+    /// A check that ended in an error.
+    fn error(name: &'static str, error: &Error) -> Self {
+        let text = error.to_string();
+        // An error shows its cure on a line of its own.
+        let (message, cure) = text.split_once("\n  → ").map_or((text.as_str(), None), |(message, cure)| (message, Some(cure.to_owned())));
+        Self { name, status: Status::Fail, message: message.to_owned(), cure }
+    }
+}
+
+/// What was found so far. Each check is shown as soon as it is done.
+struct Report<'a> {
+    console: &'a mut Console,
+    json: bool,
+    checks: Vec<Check>,
+}
+
+impl Report<'_> {
+    fn add(&mut self, check: Check) -> Result<(), Failure> {
+        if !self.json {
+            let (word, style) = match check.status {
+                Status::Ok => ("ok  ", Style::Good),
+                Status::Warn => ("warn", Style::Going),
+                Status::Fail => ("fail", Style::Bad),
+            };
+            let cure = check.cure.as_ref().map(|cure| format!("\n      → {cure}")).unwrap_or_default();
+            let line = format!("{}  {:<9}  {}{cure}", self.console.paint(style, word), check.name, check.message);
+            self.console.line(&line)?;
+        }
+        self.checks.push(check);
+        Ok(())
+    }
+
+    fn end(self) -> Outcome {
+        let failed = self.checks.iter().filter(|check| check.status == Status::Fail).count();
+        if self.json {
+            self.console.json(&serde_json::json!({"ok": failed == 0, "checks": self.checks}))?;
+        } else if failed > 0 {
+            self.console.tell(&format!("error: {failed} of {} checks failed", self.checks.len()));
+        }
+        Ok(if failed == 0 { SUCCESS } else { RUN_FAILED })
+    }
+}
+
+impl Doctor {
+    pub fn execute(self, host: &dyn Host, console: &mut Console) -> Outcome {
+        let facts = host.facts()?;
+        let mut report = Report { console, json: self.json, checks: Vec::new() };
+        report.add(machine::python(&facts))?;
+        report.add(machine::home(&facts.home))?;
+        report.add(machine::clock(&facts.home))?;
+        report.add(machine::git())?;
+        report.add(machine::installer(&facts))?;
+        let engine = match host.engine() {
+            Ok(engine) => engine,
+            Err(Failure::Engine(error)) => {
+                // Everything else needs it.
+                report.add(Check::error("store", &error))?;
+                return report.end();
+            }
+            Err(other) => return Err(other),
+        };
+        host.wait(Box::pin(async move {
+            report.add(stores::database(&engine).await)?;
+            report.add(stores::artifacts(&engine).await)?;
+            report.add(runner::run(&engine).await)?;
+            report.add(runner::open_runs(&engine).await)?;
+            report.add(runner::left_overs(&engine).await)?;
+            report.end()
+        }))
+    }
+}
