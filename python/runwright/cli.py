@@ -81,13 +81,20 @@ def start_run(function: Record, call: Record) -> Record:
     """Start a run of a saved version and give its record. With `options.inline` the record has ended.
 
     Args:
-        function: the version's record. call: `parameters`, `inputs` (keys), `options` as of `Function.run`.
+        function: the version's record. call: `parameters`, `inputs` (keys), `options` as of `Function.run`; `aside`: what an inline run prints goes
+            to standard error, because standard output is for the record.
 
     Raises:
         InvalidError: an argument is wrong. NotFoundError: a key names nothing. Nothing was created then.
     """
+    import contextlib
+
     from .functions import _of
     from .options import Call
     from .submit import submit
 
-    return submit(_of(function), Call(call["parameters"], call["inputs"], call["options"])).record
+    with contextlib.redirect_stdout(sys.stderr) if call["aside"] else contextlib.nullcontext():
+        run = submit(_of(function), Call(call["parameters"], call["inputs"], call["options"]))
+    # What follows is printed by Rust, past Python's buffer.
+    sys.stdout.flush()
+    return run.record

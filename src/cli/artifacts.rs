@@ -44,7 +44,7 @@ struct List {
     #[arg(short, long, value_name = "PROJECT")]
     project: Option<String>,
     /// How many at most
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true, default_value_t = 50)]
     limit: u32,
     /// Print an array of records as JSON
     #[arg(long)]

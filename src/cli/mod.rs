@@ -123,6 +123,8 @@ pub struct Call {
     /// Keys by parameter.
     pub inputs: Map<String, Value>,
     pub options: Map<String, Value>,
+    /// Standard output is for the record: what an inline run prints goes to standard error.
+    pub aside: bool,
 }
 
 /// Tracked runs of data-science functions, on this machine or on any Kubernetes namespace.

@@ -33,7 +33,7 @@ pub struct Runs {
     #[arg(short, long)]
     all_projects: bool,
     /// How many at most
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true, default_value_t = 50)]
     limit: u32,
     /// Only those older than this run: the next page
     #[arg(long, value_name = "RUN")]

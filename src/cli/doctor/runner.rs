@@ -15,11 +15,11 @@ use crate::model::time;
 use crate::store::RunFilter;
 
 /// How long the trial run may take. It prints a line and returns.
-const TRIAL: Duration = Duration::from_secs(60);
+const TRIAL: Duration = Duration::from_mins(1);
 /// A run that waits longer than this is worth a look.
-const LONG_WAIT: Duration = Duration::from_secs(3600);
+const LONG_WAIT: Duration = Duration::from_hours(1);
 /// Folders of runs that ended this long ago can go.
-const OLD: Duration = Duration::from_secs(7 * 24 * 3600);
+const OLD: Duration = Duration::from_hours(7 * 24);
 
 const NAME: &str = "runner";
 const CODE: &str = "def trial():\n    print('it prints')\n    return 'it returns'\n";

@@ -21,7 +21,7 @@ pub struct Logs {
     #[arg(short, long)]
     follow: bool,
     /// Only the last lines
-    #[arg(short = 'n', long, value_name = "LINES")]
+    #[arg(short = 'n', long, value_name = "LINES", allow_negative_numbers = true)]
     tail: Option<usize>,
     /// Say when each line was printed
     #[arg(short, long)]

@@ -1,5 +1,6 @@
 //! `run FILE:FUNCTION`: saves the function's version, runs it, shows what it prints, and tells how it ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,6 +10,8 @@ use super::super::console::Console;
 use super::super::{Call, Failure, Host, Outcome, SUCCESS, Target, default_project, text, typed};
 use super::logs::stream;
 use super::{exit_code, goes_on, tell_end};
+use crate::backend::LogLine;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::run::Run;
 
@@ -38,10 +41,10 @@ pub struct Start {
     #[arg(long, value_name = "PLACE")]
     on: Option<String>,
     /// How long an attempt may take: 90, 30s, 15m, 12h
-    #[arg(long, value_name = "TIME", value_parser = text::parse_duration)]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = text::parse_duration)]
     timeout: Option<Duration>,
     /// How many attempts may follow a failed one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     retries: Option<u32>,
     /// An environment variable of the run
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = text::pair)]
@@ -78,7 +81,12 @@ impl Start {
         let target =
             Target { project: self.project.clone().unwrap_or_else(default_project), target: self.target.clone(), name: self.name.clone(), requirements: self.requirements.clone() };
         let function = host.define(&target)?;
-        let call = Call { parameters: typed::parameters(function.signature().as_ref(), &self.parameters)?, inputs: named("--input", &self.inputs)?, options: self.options()? };
+        let call = Call {
+            parameters: typed::parameters(function.signature().as_ref(), &self.parameters)?,
+            inputs: named("--input", &self.inputs)?,
+            options: self.options()?,
+            aside: self.json,
+        };
         let run = host.start(&function, &call)?;
         if self.detach {
             return if self.json { console.json(&run) } else { console.line(&run.key) }.map(|()| SUCCESS);
@@ -89,28 +97,30 @@ impl Start {
         console.on_interrupt(goes_on(&run));
         let engine = host.engine()?;
         host.wait(Box::pin(async move {
-            let id = run.id;
             // An inline run has printed already what it printed.
             if !self.inline {
-                match stream(&engine, id, console, |console, line| {
-                    if self.json {
-                        console.tell(&line.message);
-                        Ok(())
-                    } else {
-                        console.line(&line.message)
-                    }
-                })
-                .await
-                {
-                    // `| head` has read enough; how the run ends is still to be told.
-                    Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-                    other => other?,
-                }
+                self.follow(&engine, &run, console).await?;
             }
-            let run = engine.wait(id, None).await?;
+            let run = engine.wait(run.id, None).await?;
             self.tell(console, &run)?;
             Ok(exit_code(&run))
         }))
+    }
+
+    /// Prints what the run prints, until it has ended.
+    async fn follow(&self, engine: &Arc<Engine>, run: &Run, console: &mut Console) -> std::result::Result<(), Failure> {
+        let print = |console: &mut Console, line: &LogLine| {
+            if self.json {
+                console.tell(&line.message);
+                return Ok(());
+            }
+            console.line(&line.message)
+        };
+        match stream(engine, run.id, console, print).await {
+            // `| head` has read enough; how the run ends is still to be told.
+            Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
     }
 
     fn tell(&self, console: &mut Console, run: &Run) -> std::result::Result<(), Failure> {

@@ -17,7 +17,7 @@ pub struct Wait {
     /// Its key, its id, or the first 6 or more characters of its id
     run: String,
     /// How long to wait at most: 90, 30s, 15m, 12h
-    #[arg(long, value_name = "TIME", value_parser = text::parse_duration)]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = text::parse_duration)]
     timeout: Option<Duration>,
     /// Print the run's record as JSON
     #[arg(long)]
