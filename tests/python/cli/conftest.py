@@ -10,10 +10,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
-from tests.servers.fixtures import *  # noqa: F403
-
 CODE = '''"""Functions for the command line's tests. Importing this outside of a run would be a mistake."""
 import os
 import time
