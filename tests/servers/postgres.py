@@ -9,11 +9,10 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.servers.processes import ProcessRef, ServerError, free_port, start, wait_ready
+from tests.servers.processes import ProcessRef, ServerError, free_port, private_folder, start, wait_ready
 
 USER = "runwright"
 
@@ -53,8 +52,7 @@ class Postgres:
         """Make a cluster and start its server; it answers when this returns."""
         self._bin = _binaries()
         user = _unprivileged_user()
-        # Not under TMPDIR: a unix socket's path may have 107 bytes only.
-        self.folder = Path(tempfile.mkdtemp(prefix="runwright-postgres-", dir="/tmp"))
+        self.folder = private_folder("runwright-postgres-")
         try:
             if user is not None:
                 account = pwd.getpwnam(user)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -98,6 +100,26 @@ def start(
         )
     process.returncode = 0  # We wait for it by id: keep Popen from warning that it still runs.
     return ProcessRef.of(process.pid)
+
+
+def private_folder(prefix: str) -> Path:
+    """A new folder for one server. Those of servers that were killed, with nobody left to remove them, are removed first."""
+    # Not under TMPDIR: a unix socket's path may have 107 bytes only.
+    parent = Path("/tmp")
+    for left in parent.glob(f"{prefix}*"):
+        # An hour old, so that a server that another test is just starting keeps its folder.
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < time.time() - 3600 and not _named_by_a_process(left):
+                shutil.rmtree(left)
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+
+
+def _named_by_a_process(folder: Path) -> bool:
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(folder) in process.read_bytes():
+                return True
+    return False
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, every: float = 0.02) -> bool:

@@ -6,13 +6,12 @@ import contextlib
 import secrets
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.gobuild import GoModule
-from tests.servers.processes import ProcessRef, answers, free_port, start, wait_ready
+from tests.servers.processes import ProcessRef, answers, free_port, private_folder, start, wait_ready
 from tests.servers.sigv4 import Signer
 
 VERSITYGW = GoModule(Path(__file__).parent / "versitygw", ("github.com/versity/versitygw/cmd/versitygw",))
@@ -89,7 +88,7 @@ class S3:
     def start(self) -> None:
         """Start the server with one bucket in it; it answers when this returns."""
         binary = VERSITYGW.build() / "versitygw"
-        self.folder = Path(tempfile.mkdtemp(prefix="runwright-s3-"))
+        self.folder = private_folder("runwright-s3-")
         for name in ("objects", "metadata"):
             (self.folder / name).mkdir()
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import S3, Postgres
-from tests.servers.processes import ProcessRef, wait_until
+from tests.servers.processes import ProcessRef, private_folder, wait_until
 from tests.servers.s3 import Bucket
 
 ROOT = Path(__file__).parents[3]
@@ -127,3 +127,19 @@ def test_the_command_line_starts_once_and_stops(name: str, tmp_path: Path) -> No
         call("stop")
     assert '"folder": "' in state
     assert list((cache / "running").iterdir()) == []
+
+
+def test_the_folders_of_killed_servers_are_removed_later() -> None:
+    prefix = f"runwright-test-{os.getpid()}-"
+    killed, starting, used = (private_folder(prefix) for _ in range(3))
+    for old in (killed, used):
+        os.utime(old, (0, 0))
+    user = subprocess.Popen(["sh", "-c", f"read line; : {used}"], stdin=subprocess.PIPE)
+    try:
+        fresh = private_folder(prefix)
+        assert sorted(Path("/tmp").glob(f"{prefix}*")) == sorted([starting, used, fresh])
+    finally:
+        user.kill()
+        user.wait()
+        for folder in Path("/tmp").glob(f"{prefix}*"):
+            folder.rmdir()
