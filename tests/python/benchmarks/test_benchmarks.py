@@ -54,7 +54,7 @@ def row_of(rows, beginning):
         "cold: process start → tracked result (inline) → exit, over bare python",
         "cold: process start → tracked result (in its own process) → exit, over bare python",
         "tracked run in its own process over bare `python -c pass`",
-        "store of 20,000 runs: `rw.runs(…)`, the newest 100",
+        "store of 20,000 runs: `rw.runs(…)`, the newest 100 (",
         "store of 20,000 runs: `rw.runs(…)`, 100 by function and state (COMPLETED)",
         "map of 12 items: transactions that record it",
         "8 client processes, 80 inline runs into one store: lost",
