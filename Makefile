@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 PY := $(shell find python -name '*.py' -o -name '*.pyi') pyproject.toml
 
-.PHONY: help quickstart test lint test-rust test-python servers bench format clean
+.PHONY: help quickstart test lint test-rust test-python servers cluster cluster-down test-cluster bench format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -50,6 +50,15 @@ servers: | $(BIN)/python  ## Build the servers that the tests start (S3; Postgre
 
 test-python: $(VENV)/.wheel servers  ## Everything else, against the installed wheel and real servers.
 	$(BIN)/python -m pytest
+
+cluster: | $(BIN)/python  ## Start a real single-node Kubernetes on this machine (Linux, root).
+	$(BIN)/python -m tests.cluster up
+
+cluster-down: | $(BIN)/python  ## Remove all of it.
+	$(BIN)/python -m tests.cluster down
+
+test-cluster: $(VENV)/.dev  ## The tests of that cluster; nothing of Runwright runs in it yet.
+	$(BIN)/python -m pytest tests/cluster
 
 bench: $(VENV)/.wheel  ## Measure against peers; writes benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks

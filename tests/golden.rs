@@ -1,5 +1,7 @@
 //! Golden cases: what a spec translates into, for a person to read. `tests/golden/<kind>/<case>/{spec,plan}.yaml`.
 
+#![allow(clippy::expect_used)] // It is a test.
+
 use std::path::Path;
 
 use runwright::model::function::Function;

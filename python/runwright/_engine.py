@@ -128,6 +128,9 @@ def _concurrency() -> int:
 def _session() -> dict[str, Any]:
     """What provenance tells of this process."""
     session: dict[str, Any] = {"python": ".".join(map(str, sys.version_info[:3])), "command": _command()}
+    from .execute.distributions import digest
+
+    session["distributions"] = digest()
     parent = os.environ.get("RUNWRIGHT_RUN")
     if parent:
         session["parent"] = parent

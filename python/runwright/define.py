@@ -74,9 +74,11 @@ def _source(code: str | None, code_src: str | None, handler: str | None) -> Reco
     else:
         assert code_src is not None
         source = capture.fetch(str(code_src), handler, read_url=lambda url: engine().read_url(url).wait())
+    spec: Record = {"source": source}
+    if source["handler"] is None:
+        return spec
     module, _, name = source["handler"].partition(":")
     text = _module_text(source, module)
-    spec: Record = {"source": source}
     if text is not None:
         signature = capture.signature_from_source(text, name)
         if signature is not None:
@@ -107,7 +109,8 @@ def _first_line(doc: str | None) -> str:
 class Used:
     """What a function uses of its module, so that a change of any of it is seen without reading the source again.
 
-    Functions are compared by their code and followed into; plain containers by their content; everything else by identity.
+    Functions are compared by their code and followed into; plain values by their content; modules and foreign classes by identity. Anything
+    else may change in place unseen, so a function that uses such a thing is captured for every run.
     """
 
     def __init__(self, fn: Callable[..., Any]) -> None:
@@ -132,7 +135,7 @@ class Used:
             for name in _names(code):
                 if name in names:
                     value = getattr(names[name], "fn", None) or names[name]
-                    found.append((name, _mark(value)))
+                    found.append((name, _mark(value, fn.__module__)))
                     if hasattr(value, "__code__") and value.__module__ == fn.__module__:
                         waiting.append(value)
         return found
@@ -152,16 +155,37 @@ class _Same:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _mark(value: Any) -> Any:
-    if type(value) in (list, dict, set, tuple):
-        return repr(value)
+class _Changing:
+    """Equal to nothing: what may change in place without a trace is captured anew each time."""
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _mark(value: Any, module: str | None) -> Any:
+    from types import BuiltinFunctionType, ModuleType
+
     if type(value) in (int, float, str, bytes, bool, type(None)):
         return (type(value), value)
-    return _Same(value)
+    if type(value) in (list, dict, set, frozenset, tuple):
+        return repr(value) if _is_plain(value) else _Changing()
+    is_settled = isinstance(value, (ModuleType, BuiltinFunctionType)) or hasattr(value, "__code__")
+    return _Same(value) if is_settled or (isinstance(value, type) and value.__module__ != module) else _Changing()
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    if type(value) in (int, float, str, bytes, bool, type(None)):
+        return True
+    if depth > 20 or type(value) not in (list, dict, set, frozenset, tuple):
+        return False
+    items = [*value, *value.values()] if type(value) is dict else value
+    return all(_is_plain(item, depth + 1) for item in items)
 
 
 def _cells(fn: Any) -> list[Any]:
-    return [_mark(cell.cell_contents) for cell in fn.__closure__ or () if _is_filled(cell)]
+    return [_mark(cell.cell_contents, fn.__module__) for cell in fn.__closure__ or () if _is_filled(cell)]
 
 
 def _is_filled(cell: Any) -> bool:

@@ -116,7 +116,7 @@ impl Engine {
             reads: Vec::new(),
             marks: BTreeMap::new(),
             seconds: None,
-            provenance: self.provenance.now(),
+            provenance: self.provenance_of(function),
             error: None,
             cache_key: None,
             log: None,
@@ -124,6 +124,16 @@ impl Engine {
             created: now,
             updated: now,
         })
+    }
+}
+
+impl Engine {
+    fn provenance_of(&self, function: &Function) -> Map<String, Value> {
+        let mut provenance = self.provenance.now();
+        if let Some(source) = function.spec.get("source") {
+            provenance.insert("source_digest".into(), Digest::of_json(source).as_str().into());
+        }
+        provenance
     }
 }
 

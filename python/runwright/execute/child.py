@@ -1,7 +1,7 @@
 """What the forked child does: its environment, then the user's function (or a program that takes its place)."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PLR0917, PTH109, PTH208, S606
+# ruff: noqa: PLR0917, PTH109, S606
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import sys
 
 from . import clock, quickjson
-from .lean import sha256, signal
+from .lean import signal
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ class Job:
             summary = {"state": "ERROR", "error": describe(error)}
         if os.getpid() != self._pid:
             return 0  # the user's code forked, and this is the other one coming back
-        summary["distributions"] = _distributions()
+        from .distributions import digest
+
+        summary["distributions"] = digest()
         _flush()
         self._end(summary)
         _wind_up()
@@ -175,23 +177,6 @@ def _interpreter(venv: Any, search_path: Any) -> None:
         search_path = os.environ.get("PYTHONPATH")
     if search_path:
         sys.path[:0] = [entry for entry in search_path.split(os.pathsep) if entry and entry not in sys.path]
-
-
-def _distributions() -> str | None:
-    """The SHA-256 of the sorted `name==version` lines of what is installed, told by the names of its folders; None where nothing is."""
-    found = set()
-    for folder in sys.path:
-        try:
-            names = os.listdir(folder or ".")
-        except OSError:
-            continue
-        for name in names:
-            if name.endswith(".dist-info"):
-                project, _, version = name[: -len(".dist-info")].partition("-")
-                found.add(f"{project.lower().replace('_', '-').replace('.', '-')}=={version}")
-    if not found:
-        return None
-    return sha256("\n".join(sorted(found)).encode("utf-8", "replace"))
 
 
 def _flush() -> None:
