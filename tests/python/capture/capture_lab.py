@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+import runwright
+
 _numbers = itertools.count()
 
 _RUN = """
@@ -93,7 +95,7 @@ class Lab:
     def script(self, text: str, *, path: str = "script.py", python: str = sys.executable) -> dict[str, Any]:
         """Run a `__main__` script that prints, as JSON, what it captures."""
         file = self.write(path, text)
-        root = Path(__file__).parents[3] / "python"
+        root = Path(runwright.__file__).parents[1]
         done = subprocess.run(
             [python, str(file)],
             capture_output=True,

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from capture_lab import Lab
 
+import runwright
+
 pytest.importorskip("IPython")
 
 _DRIVER = """
@@ -103,7 +105,7 @@ B.__bases__ = (A,)""",
 
 @pytest.fixture(scope="module")
 def captured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    root = Path(__file__).parents[3] / "python"
+    root = Path(runwright.__file__).parents[1]
     home = str(tmp_path_factory.mktemp("home"))
     done = subprocess.run(
         [sys.executable, "-c", _DRIVER],

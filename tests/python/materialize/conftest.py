@@ -1,22 +1,11 @@
-"""Fixtures for the materializers. They run against the installed Runwright, or the sources alone where it is not built."""
+"""Fixtures for the materializers."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import sys
-import types
-from pathlib import Path
 
 import pytest
-
-SOURCES = Path(__file__).parents[3] / "python" / "runwright"
-
-if importlib.util.find_spec("runwright") is None:
-    package = types.ModuleType("runwright")
-    package.__path__ = [str(SOURCES)]
-    sys.modules["runwright"] = package
 
 
 @pytest.fixture
