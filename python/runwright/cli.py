@@ -21,7 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
         from . import _core
         from ._engine import engine
 
-        code: int = _core.main(engine, sys.argv[1:] if arguments is None else arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        # What is no text (bytes of another encoding) cannot name anything here; it is shown as `?` in what says so.
+        code: int = _core.main(engine, [word.encode("utf-8", "replace").decode() for word in given])
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception:

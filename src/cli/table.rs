@@ -47,7 +47,8 @@ impl Column {
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self { text: text.into().replace(['\n', '\r', '\t'], " "), style: None }
+        // A line break would break the table, an escape sequence the terminal.
+        Self { text: text.into().replace(char::is_control, " "), style: None }
     }
 }
 

@@ -22,11 +22,14 @@ const LONG_WAIT: Duration = Duration::from_hours(1);
 const OLD: Duration = Duration::from_hours(7 * 24);
 
 const NAME: &str = "runner";
+/// Projects of trials are called this, followed by a UUID.
+const PROJECT: &str = "doctor-";
 const CODE: &str = "def trial():\n    print('it prints')\n    return 'it returns'\n";
 
 /// A trivial run in a project of its own, which is deleted afterwards.
 pub async fn run(engine: &Arc<Engine>) -> Check {
-    let project = format!("doctor-{}", uuid::Uuid::now_v7().simple());
+    forget_interrupted(engine).await;
+    let project = format!("{PROJECT}{}", uuid::Uuid::now_v7().simple());
     let began = Instant::now();
     let tried = attempt(engine, &project).await;
     let seconds = began.elapsed().as_secs_f64();
@@ -46,6 +49,18 @@ pub async fn run(engine: &Arc<Engine>) -> Check {
     match engine.delete_project(&project).await {
         Err(error) if check.status != super::Status::Fail && !matches!(error, Error::NotFound(_)) => Check::error(NAME, &error),
         _ => check,
+    }
+}
+
+/// Deletes the projects of trials that Ctrl-C ended, once they cannot be under way any more.
+async fn forget_interrupted(engine: &Arc<Engine>) {
+    let now = time::now();
+    for project in engine.store.projects().await.unwrap_or_default() {
+        let is_trial = project.name.as_str().strip_prefix(PROJECT).is_some_and(|id| uuid::Uuid::try_parse(id).is_ok());
+        if is_trial && Duration::try_from(now.duration_since(project.created)).is_ok_and(|age| age > TRIAL * 10) {
+            // One that cannot go now goes another time; what is wrong then shows in the trial itself.
+            let _ = engine.delete_project(project.name.as_str()).await;
+        }
     }
 }
 

@@ -82,6 +82,24 @@ def test_a_store_that_is_away_is_exit_code_3_with_a_cure(program):
     assert "Traceback" not in done.stderr
 
 
+def test_an_argument_that_is_no_text_is_told(program):
+    done = subprocess.run(
+        [*program.command("run", "show"), b"\xff\xfe"], env=program.env, cwd=program.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "names no run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_below_standard_output_is_told(program):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            program.command("completion", "bash"), env=program.env, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert "standard output cannot be written" in done.stderr
+
+
 def test_a_wrong_setting_is_exit_code_2(program):
     done = program("runs", code=2, env={"RUNWRIGHT_CONCURRENCY": "many"})
     assert "RUNWRIGHT_CONCURRENCY" in done.stderr
