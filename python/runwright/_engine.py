@@ -140,7 +140,10 @@ def _session() -> dict[str, Any]:
 def _command() -> str:
     if "ipykernel" in sys.modules:
         return "notebook"
-    return " ".join(sys.argv)[:1000] if getattr(sys, "argv", None) else "interactive"
+    if not getattr(sys, "argv", None):
+        return "interactive"
+    # An argument may hold bytes that are no text; a record may not.
+    return " ".join(sys.argv)[:1000].encode("utf-8", "replace").decode()
 
 
 def _forked() -> None:
