@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -42,6 +43,12 @@ class Spread:
         return f"**{median}{sign}** ({low} to {high}, n={self.count})"
 
 
+class Seconds(float):
+    """Seconds of wall time; `cpu`: those of them that it and what it waited for had a processor."""
+
+    cpu: float
+
+
 class Failed(Exception):
     """Something that was to be measured does not run."""
 
@@ -68,24 +75,32 @@ def excess(these: Sequence[float], those: Sequence[float]) -> Spread:
     return Spread.of([this - that for this, that in zip(these, those, strict=True)])
 
 
+def cpu(took: Sequence[float]) -> list[float]:
+    """The processor's share of what `spawn` gave: hardly changed by what else the machine does."""
+    return [one.cpu for one in took if isinstance(one, Seconds)]
+
+
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """The environment of a measured process: nothing of the session's but where programs are; `folder` is its home."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
     return {**kept, "HOME": str(folder), "USER": "bench", "RUNWRIGHT_HOME": str(folder / "runwright"), **more}
 
 
-def spawn(argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path) -> float:
+def spawn(argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path) -> Seconds:
     """Seconds from starting a process to its end.
 
     Raises:
         Failed: it ended with another code than 0.
     """
     with tempfile.TemporaryFile() as said:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.perf_counter()
         code = subprocess.call(
             [str(part) for part in argv], env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=said, stderr=said, close_fds=False
         )
-        seconds = time.perf_counter() - start
+        seconds = Seconds(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         if code != 0:
             said.seek(0)
             name = Path(argv[1] if len(argv) > 1 else argv[0]).name

@@ -37,7 +37,8 @@ Written by `{command}`; do not edit. {scope}
 
 Every number is **median** (lowest to highest, n = how many pairs). What is compared runs in turns (A B, B A, …) in the same
 minutes on the same disk, and a ratio or difference is taken pair by pair: a busy machine slows both of a pair. Whether a goal is
-met is told by the median. Lines without a goal are context. Absolute times hold for this machine in that hour only{busy}.
+met is told by the median. Lines without a goal are context. Absolute times hold for this machine in that hour only{busy};
+processor time is hardly disturbed by that.
 
 """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import environments
 from ..bench import Bench
-from ..measure import PEERS, PROGRAMS, Failed, Spread, environment, excess, interleave, ratios, spawn
+from ..measure import PEERS, PROGRAMS, Failed, Spread, cpu, environment, excess, interleave, ratios, spawn
 
 NOTES = [
     "Cold: a script that imports, defines a function of one parameter, runs it tracked, has its result, exits. Flyte 2: "
@@ -36,9 +36,10 @@ def measure(bench: Bench) -> None:
     took = interleave(subjects, bench.rounds(30))
     for name, title in (("inline", "inline"), ("process", "in its own process")):
         over = excess(took[name], took["bare"])
-        bench.add(
-            f"cold: process start → tracked result ({title}) → exit, over bare python", "≤ 100 ms", over.text("ms"), over.median <= 0.1
-        )
+        what = f"cold: process start → tracked result ({title}) → exit, over bare python"
+        bench.add(what, "≤ 100 ms", over.text("ms"), over.median <= 0.1)
+        bench.add("… in bare pythons", "", ratios(took[name], took["bare"]).text("x"))
+        bench.add("… in processor time of the client, over bare python", "", excess(cpu(took[name]), cpu(took["bare"])).text("ms"))
     bench.add("… inline, in a git checkout (its commit and state are recorded)", "", excess(took["git"], took["bare"]).text("ms"))
     bench.add("… in its own process, the very first run of a new home", "", excess(took["first"], took["bare"]).text("ms"))
     bench.add("… bare `python -c pass`", "", Spread.of(took["bare"]).text("ms"))

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 from ..bench import Bench
-from ..measure import Failed, environment, excess, interleave, spawn
+from ..measure import Failed, cpu, environment, excess, interleave, spawn
 
 NOTES = [
     "A third-party module is one that is neither of Python's standard library, nor built in, nor Runwright's own: counted in "
@@ -42,6 +42,7 @@ def measure(bench: Bench) -> None:
     )
     over = excess(took["import"], took["bare"])
     bench.add("`import runwright` over bare `python -c pass`", "≤ 15 ms", over.text("ms"), over.median <= 0.015)
+    bench.add("… in processor time", "", excess(cpu(took["import"]), cpu(took["bare"])).text("ms"))
     bench.add("… and a function decorated with `@rw.function`", "", excess(took["define"], took["bare"]).text("ms"))
     counted = count(bench.python, env)
     third = counted["third"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..bench import Bench
-from ..measure import Spread, environment, excess, interleave, spawn
+from ..measure import Spread, environment, excess, interleave, ratios, spawn
 
 NOTES = [
     "In its own process: `f.run(x=1).wait()` in a client that is up already; nothing else runs. The difference to a bare "
@@ -27,6 +27,7 @@ def measure(bench: Bench) -> None:
         marks = worker.ask("process")["marks"]
     over = excess(took["plain"], took["bare"])
     bench.add("tracked run in its own process over bare `python -c pass`", "≤ 15 ms", over.text("ms"), over.median <= 0.015)
+    bench.add("… in bare pythons", "", ratios(took["plain"], took["bare"]).text("x"))
     bench.add("… that imports runwright and logs a metric", "", excess(took["metric"], took["bare"]).text("ms"))
     bench.add("… from `run()` to its end, as such", "", Spread.of(took["plain"]).text("ms"))
     shown = ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in marks.items())
