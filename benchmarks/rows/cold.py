@@ -39,7 +39,7 @@ def measure(bench: Bench) -> None:
         what = f"cold: process start → tracked result ({title}) → exit, over bare python"
         bench.add(what, "≤ 100 ms", over.text("ms"), over.median <= 0.1)
         bench.add("… in bare pythons", "", ratios(took[name], took["bare"]).text("x"))
-        bench.add("… in processor time of the client, over bare python", "", excess(cpu(took[name]), cpu(took["bare"])).text("ms"))
+        bench.add("… in processor time, over bare python", "", excess(cpu(took[name]), cpu(took["bare"])).text("ms"))
     bench.add("… inline, in a git checkout (its commit and state are recorded)", "", excess(took["git"], took["bare"]).text("ms"))
     bench.add("… in its own process, the very first run of a new home", "", excess(took["first"], took["bare"]).text("ms"))
     bench.add("… bare `python -c pass`", "", Spread.of(took["bare"]).text("ms"))
