@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from . import environments
@@ -65,12 +67,20 @@ def as_json(rows: Sequence[Row]) -> str:
 def machine() -> dict[str, str]:
     """Versions and hardware."""
     return {
-        "Runwright": f"{metadata.version('runwright')} at commit {_commit()}",
+        "Runwright": f"{metadata.version('runwright')}, core {_digest_of_core()}; the benchmarks are of commit {_commit()}",
         "Python": f"{platform.python_version()} ({platform.python_implementation()}), SQLite {sqlite3.sqlite_version} where Python commits",
         "peers": ", ".join(f"{peer} {environments.version_of(peer)}" for peer in environments.SETTINGS)
         + " (pinned whole in `benchmarks/peers/*.txt`)",
         "machine": f"{_processor()}, {os.cpu_count()} cores, {_memory()} GiB; {platform.system()} {platform.release()}",
     }
+
+
+def _digest_of_core() -> str:
+    """What tells one build from another of the same version."""
+    found = find_spec("runwright._core")
+    if found is None or found.origin is None:
+        return "none"
+    return f"sha256 {hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()[:12]}"
 
 
 def _commit() -> str:
