@@ -79,6 +79,30 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The same for another who waited for the same thing. (A Python exception itself is carried to one only.)
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Invalid(fault) => Self::Invalid(fault.clone()),
+            Self::NotFound(fault) => Self::NotFound(fault.clone()),
+            Self::Conflict(fault) => Self::Conflict(fault.clone()),
+            Self::Store(fault) => Self::Store(fault.clone()),
+            Self::Backend(fault) => Self::Backend(fault.clone()),
+            Self::Carried(carried) => Self::backend(carried.to_string(), "see the message"),
+        }
+    }
+
+    /// The fault, where it is one of ours.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Invalid(fault) | Self::NotFound(fault) | Self::Conflict(fault) | Self::Store(fault) | Self::Backend(fault) => Some(fault),
+            Self::Carried(_) => None,
+        }
+    }
+}
+
 impl Fault {
     fn new(message: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { message: message.into(), cure: Some(cure.into()), ..Self::default() }

@@ -6,6 +6,7 @@
 pub mod artifacts;
 pub mod database;
 mod entities;
+pub mod fork;
 mod functions;
 mod postgres;
 mod projects;

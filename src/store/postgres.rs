@@ -10,6 +10,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls};
 
 use super::database::{Database, Row, Statement, Value};
+use super::fork;
 use crate::error::{Error, Result};
 
 /// How often a transaction is tried again after a serialisation failure, a deadlock or a lost connection.
@@ -21,12 +22,13 @@ pub struct Postgres {
     client: Mutex<Option<Arc<Client>>>,
     /// A transaction is several statements; two must not mix on the one connection.
     transaction: Mutex<()>,
+    born: fork::Born,
 }
 
 impl Postgres {
     /// Connects.
     pub async fn open(url: &str) -> Result<Self> {
-        let postgres = Self { url: url.to_owned(), client: Mutex::new(None), transaction: Mutex::new(()) };
+        let postgres = Self { url: url.to_owned(), client: Mutex::new(None), transaction: Mutex::new(()), born: fork::Born::now() };
         postgres.client().await.map_err(|error| explain(&error))?;
         Ok(postgres)
     }
@@ -81,6 +83,7 @@ impl Postgres {
 #[async_trait]
 impl Database for Postgres {
     async fn execute(&self, batch: Vec<Statement>) -> Result<Vec<u64>> {
+        self.born.check()?;
         let mut tries = 0;
         loop {
             match self.execute_once(&batch).await {
@@ -96,6 +99,7 @@ impl Database for Postgres {
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
+        self.born.check()?;
         let mut tries = 0;
         loop {
             match self.query_once(&statement).await {

@@ -25,9 +25,18 @@ const STEPS: &[&[&str]] = &[&[
 
 /// Brings the database up to date. Several clients may do so at once.
 pub async fn migrate(database: &dyn Database) -> Result<()> {
-    database.execute(vec![Statement::new("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT PRIMARY KEY)", Vec::new())]).await?;
     let newest = STEPS.len();
-    let done = applied(database).await?;
+    // Read first: a store that is up to date is opened without a write, so also while another process holds its lock.
+    let done = if let Ok(done) = applied(database).await {
+        done
+    } else {
+        let made = database.execute(vec![Statement::new("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT PRIMARY KEY)", Vec::new())]).await;
+        match applied(database).await {
+            Ok(done) => done,
+            // PostgreSQL refuses all but one of several clients that make the table at once; then it is there.
+            Err(error) => return Err(made.err().unwrap_or(error)),
+        }
+    };
     if done > newest {
         return Err(Error::store(
             format!("the store has schema {done}, this version of Runwright knows {newest}"),

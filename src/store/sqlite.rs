@@ -7,8 +7,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
@@ -16,9 +16,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::oneshot;
 
 use super::database::{Database, Row, Statement, Value};
+use super::fork;
 use crate::error::{Error, Result};
 
-/// How long one process waits for the others' commits. Not "for ever": a lock held by a hung process must be told.
+/// How long one process waits for the others' commits, unless `RUNWRIGHT_BUSY_SECONDS` says otherwise. Not "for ever": a lock held by a hung
+/// process must be told.
 const BUSY: Duration = Duration::from_mins(1);
 /// How many batches share a commit at most.
 const SHARED: usize = 256;
@@ -27,9 +29,28 @@ type Reply = oneshot::Sender<Result<Vec<u64>>>;
 
 /// A database file.
 pub struct Sqlite {
-    path: PathBuf,
+    connections: Arc<Connections>,
     writer: Mutex<Sender<(Vec<Statement>, Reply)>>,
+    born: fork::Born,
+}
+
+/// The connections of this process: opened when needed, closed while it forks.
+struct Connections {
+    path: PathBuf,
+    busy: Duration,
+    writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
+}
+
+impl fork::Closes for Connections {
+    fn close(&self) {
+        lock(&self.writer).take();
+        lock(&self.readers).clear();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sqlite {
@@ -39,24 +60,32 @@ impl Sqlite {
             std::fs::create_dir_all(folder)
                 .map_err(|error| Error::store(format!("the folder {} cannot be made: {error}", folder.display()), "set RUNWRIGHT_HOME to a folder that you may write to"))?;
         }
-        let connection = connect(path)?;
+        let connections = Arc::new(Connections { path: path.to_owned(), busy: busy()?, writer: Mutex::new(None), readers: Mutex::new(Vec::new()) });
+        fork::register(&connections);
+        {
+            let _inside = fork::enter();
+            *lock(&connections.writer) = Some(connections.connect()?);
+        }
         let (sender, receiver) = channel();
-        let for_thread = path.to_owned();
+        let for_thread = connections.clone();
         std::thread::Builder::new()
             .name("runwright-store".into())
-            .spawn(move || write_all(connection, &receiver, &for_thread))
+            .spawn(move || write_all(&for_thread, &receiver))
             .map_err(|error| Error::store(format!("the store's thread cannot be started: {error}"), "too many threads or too little memory on this machine"))?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(sender), readers: Mutex::new(Vec::new()) })
+        Ok(Self { connections, writer: Mutex::new(sender), born: fork::Born::now() })
     }
 
     fn read(&self, statement: &Statement) -> Result<Vec<Row>> {
-        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        self.born.check()?;
+        let _inside = fork::enter();
+        let connections = &self.connections;
+        let idle = lock(&connections.readers).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.path)?,
+            None => connections.connect()?,
         };
-        let rows = read_rows(&connection, statement).map_err(|error| explain(&error, &self.path));
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let rows = read_rows(&connection, statement).map_err(|error| explain(&error, &connections.path));
+        lock(&connections.readers).push(connection);
         rows
     }
 }
@@ -64,9 +93,10 @@ impl Sqlite {
 #[async_trait]
 impl Database for Sqlite {
     async fn execute(&self, batch: Vec<Statement>) -> Result<Vec<u64>> {
+        self.born.check()?;
         let (reply, answer) = oneshot::channel();
         let gone = || Error::store("the store's thread has ended", "restart this Python process");
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).send((batch, reply)).map_err(|_| gone())?;
+        lock(&self.writer).send((batch, reply)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 
@@ -76,7 +106,10 @@ impl Database for Sqlite {
         if found == "ok" {
             return Ok(format!("SQLite {}", rusqlite::version()));
         }
-        Err(Error::store(format!("the store {} is damaged: {found}", self.path.display()), "move it away and call `runwright sync`: the runs are found again in their folders"))
+        Err(Error::store(
+            format!("the store {} is damaged: {found}", self.connections.path.display()),
+            "move it away and call `runwright sync`: the runs are found again in their folders",
+        ))
     }
 
     async fn query(&self, statement: Statement) -> Result<Vec<Row>> {
@@ -85,29 +118,40 @@ impl Database for Sqlite {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let prepare = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY)?;
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16000;")?;
-        connection.set_prepared_statement_cache_capacity(64);
-        Ok(connection)
-    };
-    // Two processes that switch a new file to WAL at once: SQLite answers "busy" without waiting.
-    let mut attempts = 0;
-    loop {
-        match prepare() {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && attempts < 200 => {
-                attempts += 1;
-                std::thread::sleep(Duration::from_millis(20));
+/// How long to wait for other processes.
+fn busy() -> Result<Duration> {
+    const NAME: &str = "RUNWRIGHT_BUSY_SECONDS";
+    let Some(text) = std::env::var_os(NAME) else { return Ok(BUSY) };
+    let text = text.to_string_lossy();
+    // SQLite counts milliseconds in 31 bits; a day is as good as for ever.
+    let seconds = text.parse().ok().filter(|seconds: &f64| (0.0..=86400.0).contains(seconds));
+    let seconds =
+        seconds.ok_or_else(|| Error::invalid(NAME, &text, format!("{NAME}={text} is not a number of seconds"), "give a number from 0 to 86400, or leave it out for 60"))?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+impl Connections {
+    fn connect(&self) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let prepare = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(self.busy)?;
+            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16000;")?;
+            connection.set_prepared_statement_cache_capacity(64);
+            Ok(connection)
+        };
+        // Two processes that switch a new file to WAL at once: SQLite answers "busy" without waiting.
+        let until = Instant::now() + self.busy;
+        loop {
+            match prepare() {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+                other => return other.map_err(|error| explain(&error, &self.path)),
             }
-            other => return other.map_err(|error| explain(&error, path)),
         }
     }
 }
 
-fn write_all(mut connection: Connection, waiting: &Receiver<(Vec<Statement>, Reply)>, path: &Path) {
+fn write_all(connections: &Connections, waiting: &Receiver<(Vec<Statement>, Reply)>) {
     while let Ok(first) = waiting.recv() {
         let mut jobs = vec![first];
         while jobs.len() < SHARED
@@ -115,21 +159,38 @@ fn write_all(mut connection: Connection, waiting: &Receiver<(Vec<Statement>, Rep
         {
             jobs.push(next);
         }
+        // Who was interrupted while waiting for its turn must not find the write done later all the same.
+        jobs.retain(|(_, reply)| !reply.is_closed());
         let (batches, replies): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-        match write_shared(&mut connection, &batches) {
+        match write_with(connections, &batches) {
             Ok(outcomes) => {
                 for (outcome, reply) in outcomes.into_iter().zip(replies) {
                     // Who asked may have gone; the write stands all the same.
-                    let _ = reply.send(outcome.map_err(|error| explain(&error, path)));
+                    let _ = reply.send(outcome.map_err(|error| explain(&error, &connections.path)));
                 }
             }
-            Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(explain(&error, path))))),
+            Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(error.again())))),
         }
     }
 }
 
+/// What each batch of a transaction came to.
+type Outcomes = Vec<rusqlite::Result<Vec<u64>>>;
+
+fn write_with(connections: &Connections, batches: &[Vec<Statement>]) -> Result<Outcomes> {
+    let _inside = fork::enter();
+    let mut slot = lock(&connections.writer);
+    let mut connection = match slot.take() {
+        Some(connection) => connection,
+        None => connections.connect()?,
+    };
+    let outcomes = write_shared(&mut connection, batches).map_err(|error| explain(&error, &connections.path));
+    *slot = Some(connection);
+    outcomes
+}
+
 /// One transaction for all batches; a batch that fails is undone alone.
-fn write_shared(connection: &mut Connection, batches: &[Vec<Statement>]) -> rusqlite::Result<Vec<rusqlite::Result<Vec<u64>>>> {
+fn write_shared(connection: &mut Connection, batches: &[Vec<Statement>]) -> rusqlite::Result<Outcomes> {
     let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let mut outcomes = Vec::with_capacity(batches.len());
     for batch in batches {
@@ -192,7 +253,7 @@ fn explain(error: &rusqlite::Error, path: &Path) -> Error {
     let file = path.display();
     let (what, cure) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            ("is locked by another process", "end the process that holds it (`fuser` on the file names it); nothing was written")
+            ("is locked by another process", "end the process that holds it (`fuser` on the file names it), or wait longer: RUNWRIGHT_BUSY_SECONDS; nothing was written")
         }
         Some(ErrorCode::DiskFull) => ("cannot be written: the disk is full", "free some room; what is running goes on and is recorded afterwards"),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ("is damaged", "move it away and call `runwright sync`: the runs are found again in their folders"),

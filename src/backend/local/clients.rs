@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::error::{Error, Result};
 
@@ -11,7 +11,7 @@ pub struct Clients {
     folder: PathBuf,
     /// This client's id.
     pub id: String,
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<Arc<Held>>>,
 }
 
 impl Clients {
@@ -25,17 +25,27 @@ impl Clients {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if lock.is_none() {
             let path = self.folder.join(&self.id);
-            let make = || -> std::io::Result<File> {
-                std::fs::create_dir_all(&self.folder)?;
-                let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-                file.lock()?;
-                Ok(file)
-            };
-            *lock = Some(make().map_err(|error| {
+            *lock = Some(self.make(&path).map_err(|error| {
                 Error::backend(format!("{} cannot be made and locked: {error}", path.display()), "set RUNWRIGHT_HOME to a folder that you may write to, on a local disk")
             })?);
         }
         Ok(())
+    }
+
+    fn make(&self, path: &Path) -> std::io::Result<Arc<Held>> {
+        std::fs::create_dir_all(&self.folder)?;
+        loop {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+            file.lock()?;
+            // A `gc` may have found it before it was locked, and removed it.
+            if path.exists() {
+                let held = Arc::new(Held { path: path.to_owned(), pid: std::process::id(), file: Mutex::new(Some(file)) });
+                let mut all = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+                all.retain(|held| held.strong_count() > 0);
+                all.push(Arc::downgrade(&held));
+                return Ok(held);
+            }
+        }
     }
 
     /// Whether the client of that id lives on this machine.
@@ -44,19 +54,50 @@ impl Clients {
         id == self.id || File::open(self.folder.join(id)).is_ok_and(|file| file.try_lock_shared().is_err())
     }
 
-    /// The ids of clients that have ended and whose file is still there.
-    #[must_use]
-    pub fn ended(&self) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
-        entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(|id| !self.is_alive(id))).map(|entry| entry.path()).collect()
+    /// The files of clients that have ended; with `remove` they go. Held locked meanwhile: a client that is just making its own sees that it went.
+    pub fn sweep(&self, remove: bool) -> std::io::Result<Vec<PathBuf>> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Ok(Vec::new()) };
+        let mut ended = Vec::new();
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.file_name() != Some(self.id.as_ref())) {
+            let Ok(file) = File::open(&path) else { continue };
+            if file.try_lock().is_ok() {
+                if remove {
+                    std::fs::remove_file(&path)?;
+                }
+                ended.push(path);
+            }
+        }
+        Ok(ended)
     }
 }
 
-impl Drop for Clients {
+/// The lock of a client's file.
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
+    pid: u32,
+    file: Mutex<Option<File>>,
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        if self.lock.get_mut().unwrap_or_else(PoisonError::into_inner).is_some() {
-            // A file that stays is removed by `gc`.
-            let _ = std::fs::remove_file(self.folder.join(&self.id));
+        // Not in a forked child, where it is the parent's. A file that stays is removed by `gc`.
+        if self.pid == std::process::id() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// All locks of this process.
+static HELD: Mutex<Vec<Weak<Held>>> = Mutex::new(Vec::new());
+
+/// Called in a forked child: a lock lives as long as any process has it open, and the child must not keep its dead parent alive.
+pub fn forked() {
+    // Taken at the time of the fork by another thread (of the parent, there is none here): then for ever.
+    let Ok(mut all) = HELD.try_lock() else { return };
+    for held in all.drain(..).filter_map(|held| held.upgrade()) {
+        if let Ok(mut file) = held.file.try_lock() {
+            file.take();
         }
     }
 }
