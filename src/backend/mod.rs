@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::event::Event;
 use crate::model::function::Function;
 use crate::model::plan::Plan;
@@ -72,8 +72,11 @@ pub trait Backend: Send + Sync {
     /// What will identify the execution, known beforehand.
     fn reference(&self, run: &Run) -> Map<String, Value>;
 
-    /// Step *execute*. Doing it twice for one run executes it once.
+    /// Step *execute*. Doing it twice for one run executes it once. After an error it is certain that it will never be executed.
     async fn execute(&self, function: &Function, run: &Run, lowered: &Value, luggage: Luggage) -> Result<()>;
+
+    /// Instead of *execute*: it will never be called for this run.
+    fn abandon(&self, run: &Run, why: &Error);
 
     /// Whether the execution can be looked at from here (another machine's processes cannot).
     fn reaches(&self, run: &Run) -> bool;

@@ -48,16 +48,26 @@ impl Engine {
         self.clients.announce()?;
         let records: Vec<Run> = prepared.iter().map(|prepared| prepared.run.clone()).collect();
         self.store.insert_runs(&records).await?;
+        let mut failed = None;
         for Prepared { function, run, lowered, luggage } in prepared {
-            // Step 5, execute.
-            if let Err(error) = backend.execute(&function, &run, &lowered, luggage).await {
-                self.fail(&run, &error).await?;
-                return Err(error);
+            // Step 5, execute. What follows one that could not be handed over is not: the caller gets an error and would start all of them again.
+            let outcome = match failed.take() {
+                None => backend.execute(&function, &run, &lowered, luggage).await,
+                Some(error) => {
+                    backend.abandon(&run, &error);
+                    Err(error)
+                }
+            };
+            match outcome {
+                // Steps 6 and 7, observe and finish.
+                Ok(()) => drop(self.follow(&run)),
+                Err(error) => {
+                    self.fail(&run, &error).await;
+                    failed = Some(error);
+                }
             }
-            // Steps 6 and 7, observe and finish.
-            self.follow(&run);
         }
-        Ok(runs)
+        failed.map_or(Ok(runs), Err)
     }
 
     /// Steps 1 to 4: everything that can be wrong is found here, before anything is created.
@@ -101,10 +111,10 @@ impl Engine {
         Ok(self.store.runs(&filter).await?.pop())
     }
 
-    /// Records that a run could not be handed over.
-    async fn fail(&self, run: &Run, error: &Error) -> Result<()> {
-        let end = End::found("NotStarted", &error.to_string(), "mend what is named, then run.reproduce()", crate::model::time::now().as_duration().as_secs_f64());
-        self.store.update_run(run.id, |run| crate::model::event::fold(run, Event::End(Box::new(end.clone()))).map(|()| true)).await.map(drop)
+    /// Records that a run could not be handed over. Best effort (the store may be on the same full disk): the next look at the run records it.
+    async fn fail(&self, run: &Run, error: &Error) {
+        let end = End::not_started(error);
+        let _ = self.store.update_run(run.id, |run| crate::model::event::fold(run, Event::End(Box::new(end.clone()))).map(|()| true)).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sync: the store is brought up to date with what the backends know, from nothing if need be.
 
 use super::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::name::{Name, RunId};
 use crate::model::run::Run;
 use crate::store::RunFilter;
@@ -28,21 +28,30 @@ impl Engine {
             }
             backend.kick().await?;
         }
-        synced.updated = self.sync_open(None).await?;
-        Ok(synced)
+        let (updated, fault) = self.look_at_open(None).await?;
+        synced.updated = updated;
+        fault.map_or(Ok(synced), Err)
     }
 
-    /// Brings the open runs up to date that nobody in this process follows. Says how many changed.
-    pub(super) async fn sync_open(&self, project: Option<&Name>) -> Result<u64> {
-        let mut changed = 0;
+    /// Brings the open runs up to date that nobody in this process follows. One that cannot be (its artifacts find no room, say) stays as it was
+    /// last seen: it must not hide the others.
+    pub(super) async fn sync_open(&self, project: Option<&Name>) -> Result<()> {
+        self.look_at_open(project).await.map(drop)
+    }
+
+    /// Says how many changed, and what was wrong with the first that could not be looked at.
+    async fn look_at_open(&self, project: Option<&Name>) -> Result<(u64, Option<Error>)> {
+        let (mut changed, mut fault) = (0, None);
         for run in self.store.runs(&RunFilter { project: project.cloned(), open: true, ..RunFilter::default() }).await? {
             if !self.is_followed(run.id) {
                 let (state, folded) = (run.state, run.folded);
-                let run = self.look_at(run).await?;
-                changed += u64::from(run.state != state || run.folded != folded);
+                match self.look_at(run).await {
+                    Ok(run) => changed += u64::from(run.state != state || run.folded != folded),
+                    Err(error) => fault = fault.or(Some(error)),
+                }
             }
         }
-        Ok(changed)
+        Ok((changed, fault))
     }
 
     /// The run whose id this is, if a backend knows it.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::run::{Failure, Point, Run};
 use super::state::State;
 use super::time::from_seconds;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How many points of one metric a record keeps; older ones make room.
 const POINTS: usize = 10_000;
@@ -121,6 +121,17 @@ impl End {
         end
     }
 
+    /// The end of a run that could not be handed over.
+    #[must_use]
+    pub fn not_started(error: &Error) -> Self {
+        let time = super::time::now().as_duration().as_secs_f64();
+        let (message, cure) = match error.fault() {
+            Some(fault) => (fault.message.clone(), fault.cure.clone().unwrap_or_default()),
+            None => (error.to_string(), String::new()),
+        };
+        Self::found("NotStarted", &message, &format!("{cure}; then start it again with run.reproduce()"), time)
+    }
+
     /// The same in another state, with nothing to mend.
     #[must_use]
     pub fn found_in(state: State, cause: &str, message: &str, time: f64) -> Self {
@@ -183,7 +194,9 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
         Event::Entity { .. } => {}
         Event::Retry { attempt, error, delay, time } => {
             let message = format!("attempt {attempt} failed ({}: {}); the next one in {delay:.1} s", error.cause, error.message);
-            run.history.push(super::run::Transition { state: run.state, time: from_seconds(time), message: Some(message) });
+            let time = from_seconds(time);
+            let time = run.history.last().map_or(time, |last| last.time.max(time));
+            run.history.push(super::run::Transition { state: run.state, time, message: Some(message) });
         }
         Event::End(end) => fold_end(run, *end)?,
     }

@@ -5,13 +5,10 @@ use std::io::{ErrorKind, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use super::clients::Clients;
 use super::folder::RunFolder;
 use crate::error::{Error, Result};
 use crate::model::event::End;
-use crate::model::run::Run;
 use crate::model::time;
-use crate::store::artifacts::write_whole;
 
 /// What a claim says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,14 +51,21 @@ pub fn holder(folder: &RunFolder) -> Result<Holder> {
 /// Claims a run for nobody and writes its end, so that no runner can start it. False where somebody has it.
 pub fn seal(folder: &RunFolder, end: &End) -> Result<bool> {
     // The claim appears under its name only when it is locked: who sees it unlocked may trust that its holder has ended.
-    let partial = folder.file(&format!("claim.{}", uuid::Uuid::now_v7().simple()));
+    let unique = uuid::Uuid::now_v7().simple();
+    let (partial, written) = (folder.file(&format!("claim.{unique}")), folder.file(&format!("end.{unique}")));
     let seal = || -> std::io::Result<bool> {
         std::fs::create_dir_all(folder.path())?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(&partial)?;
         file.lock()?;
         file.write_all(&serde_json::to_vec(&Claim { pid: 0, host: String::new(), time: seconds_now() })?)?;
+        // Before the claim: on a full disk there is then neither.
+        std::fs::write(&written, serde_json::to_vec(end)?)?;
         match std::fs::hard_link(&partial, folder.file("claim")) {
-            Ok(()) => write_whole(&folder.file("end.json"), &serde_json::to_vec(end)?).map(|()| true),
+            Ok(()) => {
+                // No runner will read them any more.
+                let _ = std::fs::remove_file(folder.file("secrets.json"));
+                std::fs::rename(&written, folder.file("end.json")).map(|()| true)
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
         }
@@ -69,11 +73,14 @@ pub fn seal(folder: &RunFolder, end: &End) -> Result<bool> {
     let sealed = seal();
     // Best effort: a left-over changes nothing and goes with the folder.
     let _ = std::fs::remove_file(&partial);
+    let _ = std::fs::remove_file(&written);
     sealed.map_err(|error| unreadable(folder, &error))
 }
 
 /// The end of a run: as its runner wrote it, or as it is found. None while it goes on.
-pub fn end_of(folder: &RunFolder, run: &Run, clients: &Clients) -> Result<Option<End>> {
+///
+/// `has_client`: whether the client that recorded it may still hand it over.
+pub fn end_of(folder: &RunFolder, has_client: bool) -> Result<Option<End>> {
     if let Some(end) = folder.end()? {
         return Ok(Some(end));
     }
@@ -81,7 +88,7 @@ pub fn end_of(folder: &RunFolder, run: &Run, clients: &Clients) -> Result<Option
         Holder::Alive(_) => Ok(None),
         // It may have written its end between the two looks.
         Holder::Ended => Ok(Some(folder.end()?.unwrap_or_else(|| lost(folder)))),
-        Holder::Nobody if folder.is_handed_over() || clients.is_alive(&run.client) => Ok(None),
+        Holder::Nobody if folder.is_handed_over() || has_client => Ok(None),
         Holder::Nobody => {
             // The client may have handed it over and gone between the two looks; and who seals it first decides.
             let end = End::found(
@@ -96,6 +103,8 @@ pub fn end_of(folder: &RunFolder, run: &Run, clients: &Clients) -> Result<Option
 }
 
 fn lost(folder: &RunFolder) -> End {
+    // Its runner may have died before it read them.
+    let _ = std::fs::remove_file(folder.file("secrets.json"));
     let written = folder.file("log.jsonl").metadata().or_else(|_| folder.file("claim").metadata());
     let time = written.and_then(|metadata| metadata.modified()).ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     End::found(

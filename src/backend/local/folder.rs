@@ -64,8 +64,12 @@ impl RunFolder {
 
     /// The record as it was frozen; None where there is none that can be read (a bad folder must not stop who looks at all of them).
     pub fn record(&self) -> Option<Run> {
-        let mut frozen: Value = serde_json::from_slice(&fs::read(self.file("run.json")).ok()?).ok()?;
-        serde_json::from_value(frozen.get_mut("record")?.take()).ok()
+        serde_json::from_value(self.frozen()?.get_mut("record")?.take()).ok()
+    }
+
+    /// What was handed over, if it can be read.
+    pub fn frozen(&self) -> Option<Value> {
+        serde_json::from_slice(&fs::read(self.file("run.json")).ok()?).ok()
     }
 
     /// The events after a byte. A last line without its end is still being written and waits for the next look.
@@ -81,12 +85,15 @@ impl RunFolder {
         self.whole_lines("log.jsonl", from)
     }
 
-    /// The end that the runner wrote.
+    /// The end that the runner wrote. One that was damaged afterwards is an end all the same: one bad folder must not stop who looks at all of them.
     pub fn end(&self) -> Result<Option<End>> {
         match fs::read(self.file("end.json")) {
-            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-                Error::backend(format!("{} cannot be read: {error}", self.file("end.json").display()), "it was changed by another program; `runwright run delete` removes the run")
-            }),
+            Ok(text) => Ok(Some(serde_json::from_slice(&text).unwrap_or_else(|error| {
+                let written = self.file("end.json").metadata().and_then(|metadata| metadata.modified()).ok();
+                let time = written.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).map_or_else(super::claim::seconds_now, |time| time.as_secs_f64());
+                let message = format!("the run ended, but how cannot be read: {} is damaged ({error})", self.file("end.json").display());
+                End::found("RunnerLost", &message, "start it again with run.reproduce(); what it printed is in its logs", time)
+            }))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.fault("read", &error)),
         }

@@ -11,6 +11,7 @@ mod stop;
 mod sweep;
 mod watch;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,13 +20,15 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::{Backend, Luggage, News};
-use crate::error::Result;
-use crate::model::event::Event;
+use crate::error::{Error, Result};
+use crate::model::event::{End, Event};
 use crate::model::function::Function;
+use crate::model::name::RunId;
 use crate::model::plan::Plan;
 use crate::model::run::Run;
 use crate::model::state::State;
-pub use clients::Clients;
+use claim::Holder;
+pub use clients::{Clients, forked};
 pub use code::place as place_code;
 use folder::RunFolder;
 
@@ -48,6 +51,8 @@ pub struct Local {
     clients: Arc<Clients>,
     watch: watch::Watch,
     kicked: Mutex<Option<Instant>>,
+    /// Runs of this client whose hand-over failed, and whose end could not be written either.
+    given_up: Mutex<HashSet<RunId>>,
 }
 
 /// Looking through the queue is for the rare case that every runner was killed; many who wait must not all do it all the time.
@@ -57,11 +62,52 @@ impl Local {
     /// Nothing is made or started before the first run.
     #[must_use]
     pub fn new(home: &Path, host: String, settings: Settings, clients: Arc<Clients>) -> Self {
-        Self { home: home.to_owned(), staging: home.join("staging"), host, settings, clients, watch: watch::Watch::default(), kicked: Mutex::new(None) }
+        Self { home: home.to_owned(), staging: home.join("staging"), host, settings, clients, watch: watch::Watch::default(), kicked: Mutex::new(None), given_up: Mutex::default() }
     }
 
     fn folder(&self, run: &Run) -> RunFolder {
         RunFolder::of(&self.home, run.id)
+    }
+
+    /// Starts a runner for a run in the queue, if it would find a slot and nothing to wait for.
+    fn start(&self, id: RunId, frozen: &Value) -> Result<()> {
+        if queue::may_start(&self.home, id, frozen) {
+            spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.signal(id))?;
+        }
+        Ok(())
+    }
+
+    /// After a hand-over that failed: from now on nobody can start the run. False where somebody has it already: then it was handed over after all.
+    fn give_up(&self, run: &Run, folder: &RunFolder, error: &Error) -> bool {
+        let end = End::not_started(error);
+        let sealed = claim::seal(folder, &end);
+        if matches!(sealed, Ok(false)) {
+            return false;
+        }
+        queue::leave(&self.home, run.id);
+        if sealed.is_err() {
+            // No room even for that. Without these nobody starts it; it is sealed by the next look that finds room.
+            for name in ["run.json", "secrets.json"] {
+                let _ = std::fs::remove_file(folder.file(name));
+            }
+            self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id);
+        }
+        true
+    }
+
+    /// A run that was handed over by a client which has died, and that nobody has taken yet: the client may have come no further than that.
+    fn resume(&self, run: &Run, folder: &RunFolder) -> Result<()> {
+        let Some(frozen) = folder.frozen() else {
+            if folder.is_handed_over() {
+                let message = format!("{} is damaged: the run cannot be started", folder.file("run.json").display());
+                claim::seal(folder, &End::found("RunnerLost", &message, "nothing of it was executed: start it again with run.reproduce()", claim::seconds_now()))?;
+            }
+            return Ok(());
+        };
+        if !queue::has(&self.home, run.id) {
+            queue::enter(&self.home, run.id, &frozen)?;
+        }
+        self.start(run.id, &frozen)
     }
 }
 
@@ -81,14 +127,26 @@ impl Backend for Local {
     }
 
     async fn execute(&self, function: &Function, run: &Run, lowered: &Value, luggage: Luggage) -> Result<()> {
-        code::place(&self.home, function)?;
         let folder = self.folder(run);
-        folder.hand_over(lowered, &luggage)?;
-        queue::enter(&self.home, run.id, lowered)?;
-        if queue::may_start(&self.home, run.id, lowered) {
-            spawn::runner(&self.settings, &self.home, run.id, &folder, self.watch.signal(run.id))?;
+        let execute = || {
+            code::place(&self.home, function)?;
+            folder.hand_over(lowered, &luggage)?;
+            if folder.file("claim").exists() {
+                // Nobody can have started it before it is in the queue: it was stopped meanwhile, and its secrets are not needed any more.
+                let _ = std::fs::remove_file(folder.file("secrets.json"));
+                return Ok(());
+            }
+            queue::enter(&self.home, run.id, lowered)?;
+            self.start(run.id, lowered)
+        };
+        match execute() {
+            Err(error) if self.give_up(run, &folder, &error) => Err(error),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn abandon(&self, run: &Run, why: &Error) {
+        self.give_up(run, &self.folder(run), why);
     }
 
     fn reaches(&self, run: &Run) -> bool {
@@ -103,7 +161,12 @@ impl Backend for Local {
         {
             news.events.insert(0, Event::Pending { time });
         }
-        if let Some(end) = claim::end_of(&folder, run, &self.clients)? {
+        let client = self.clients.is_alive(&run.client) && !self.given_up.lock().unwrap_or_else(PoisonError::into_inner).contains(&run.id);
+        let end = claim::end_of(&folder, client)?;
+        if end.is_none() && !client && matches!(claim::holder(&folder)?, Holder::Nobody) {
+            self.resume(run, &folder)?;
+        }
+        if let Some(end) = end {
             // What was written between the two looks.
             let late = folder.events_from(news.folded)?;
             news.events.extend(late.events);
@@ -158,7 +221,7 @@ impl Backend for Local {
             }
             *kicked = Some(Instant::now());
         }
-        if let Some(id) = queue::next(&self.home) {
+        for id in queue::startable(&self.home) {
             spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.signal(id))?;
         }
         Ok(())

@@ -18,6 +18,11 @@ pub fn enter(home: &Path, id: RunId, frozen: &Value) -> Result<()> {
     write().map_err(|error| Error::backend(format!("the queue {} cannot be written: {error}", folder.display()), "check the disk and its free room"))
 }
 
+/// Whether a run is in.
+pub fn has(home: &Path, id: RunId) -> bool {
+    home.join("queue").join(id.to_string()).exists()
+}
+
 /// Takes a run out, if it is in.
 pub fn leave(home: &Path, id: RunId) {
     // Not there: a runner has it already.
@@ -26,18 +31,42 @@ pub fn leave(home: &Path, id: RunId) {
 
 /// Whether a runner for this run would find a slot and nothing to wait for. Looked at after `enter`: a runner that ends meanwhile sees the entry.
 pub fn may_start(home: &Path, id: RunId, frozen: &Value) -> bool {
-    let concurrency = frozen.get("concurrency").and_then(Value::as_u64).unwrap_or(0);
+    let concurrency = limit(frozen);
     home.join("queue").join(id.to_string()).exists() && needs(frozen).all(|need| has_ended(home, need)) && (concurrency == 0 || (0..concurrency).any(|slot| is_free(home, slot)))
 }
 
-/// The oldest entry that could start now and that nobody is about to start.
-pub fn next(home: &Path) -> Option<RunId> {
-    let mut ids: Vec<RunId> = fs::read_dir(home.join("queue")).ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+/// The oldest entries that could start now, as many as there are free slots for.
+pub fn startable(home: &Path) -> Vec<RunId> {
+    let Ok(entries) = fs::read_dir(home.join("queue")) else { return Vec::new() };
+    let mut ids: Vec<RunId> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     ids.sort();
-    ids.into_iter().find(|id| {
-        let Ok(text) = fs::read(RunFolder::of(home, *id).file("run.json")) else { return false };
-        serde_json::from_slice(&text).is_ok_and(|frozen| may_start(home, *id, &frozen))
+    let mut taken = 0;
+    ids.retain(|id| {
+        let Some(frozen) = RunFolder::of(home, *id).frozen() else { return false };
+        let limit = limit(&frozen);
+        let starts = may_start(home, *id, &frozen) && (limit == 0 || (0..limit).filter(|slot| is_free(home, *slot)).count() > taken);
+        taken += usize::from(starts && limit > 0);
+        starts
+    });
+    ids
+}
+
+/// The entries of runs that nobody can start any more: claimed, removed, or halves of writes.
+pub fn stale(home: &Path) -> impl Iterator<Item = std::path::PathBuf> + use<> {
+    let home = home.to_owned();
+    fs::read_dir(home.join("queue")).into_iter().flatten().flatten().filter_map(move |entry| {
+        let waits = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+            .map(|id| RunFolder::of(&home, id))
+            .is_some_and(|folder| folder.is_handed_over() && !folder.file("claim").exists());
+        (!waits).then(|| entry.path())
     })
+}
+
+fn limit(frozen: &Value) -> u64 {
+    frozen.get("concurrency").and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn needs(frozen: &Value) -> impl Iterator<Item = &str> {
