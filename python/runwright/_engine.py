@@ -146,15 +146,27 @@ def _command() -> str:
     return " ".join(sys.argv)[:1000].encode("utf-8", "replace").decode()
 
 
+def _before_fork() -> None:
+    core = sys.modules.get(f"{__package__}._core")
+    if core is not None:
+        core.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    core = sys.modules.get(f"{__package__}._core")
+    if core is not None:
+        core.after_fork_in_parent()
+
+
 def _forked() -> None:
     global _engine, _lock
-    from . import _core
-
-    _core.after_fork()
+    core = sys.modules.get(f"{__package__}._core")
+    if core is not None:
+        core.after_fork()
     _of_parents.append(_engine)
     _engine = None
     # Another thread of the parent may have held it.
     _lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_forked)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine, home
 from .exceptions import InvalidError
 
 if TYPE_CHECKING:
+    from ._core import Engine
     from .functions import Function
     from .options import Call
     from .run import Run
@@ -22,9 +24,6 @@ def run_inline(function: Function, request: Record, call: Call) -> Run:
     Raises:
         InvalidError: the function has requirements or options that need a process of its own.
     """
-    from .execute.call import run_inline as call_inline
-    from .run import Run
-
     if request.get("on") is not None:
         raise InvalidError(
             f"on={request['on']!r} and inline=True contradict each other", field="on", value=request["on"], cure="give one of them"
@@ -36,12 +35,34 @@ def run_inline(function: Function, request: Record, call: Call) -> Run:
             )
     staging = request.pop("staging", None)
     current = engine()
+    # Known beforehand: an interruption may come at any instant, also before the answer is here.
+    request["id"] = current.new_id()
+    process = os.getpid()
+    try:
+        return _tracked(function, current, request, call, staging)
+    except BaseException as error:
+        if os.getpid() == process:
+            _end(current, request["id"], error)
+        raise
+    finally:
+        # A child that the function forked may come by here, too.
+        if os.getpid() == process:
+            _remove(_folder(request["id"]))
+            if staging is not None:
+                _remove(staging)
+
+
+def _tracked(function: Function, current: Engine, request: Record, call: Call, staging: str | None) -> Run:
+    from .run import Run
+
+    fn = function.fn
+    if fn is None and "source" in function.spec:
+        fn = _load(function)
+    # What is not Python is refused here.
     begun = current.begin_inline(request).wait()
     record = begun["run"]
     if begun["cached"]:
         return Run(record)
-    folder = os.path.join(os.path.abspath(home()), "inline", record["id"])  # noqa: PTH100, PTH118
-    fn = function.fn if function.fn is not None else _load(function)
     # The version of the request: to ask for the record again would look for changes again.
     saved = function._captured[2] if function._captured is not None else function.record
     frozen = {
@@ -58,18 +79,71 @@ def run_inline(function: Function, request: Record, call: Call) -> Run:
         "envs": record["spec"]["envs"],
         "base": staging,
     }
-    value, end, events = call_inline(fn, frozen, folder, _live(call))
-    finished = current.finish_inline(record, events, end, folder).wait()
-    if staging is not None or os.path.isdir(folder):  # noqa: PTH112
+    process = os.getpid()
+    folder = _folder(record["id"])
+    value, end, events = _called(fn, frozen, folder, call, begun["secrets"])
+    if os.getpid() != process:
+        # The function forked, and this is the child coming back: the run is its parent's.
+        return Run(record)
+    run = Run(current.finish_inline(record, events, end, folder).wait())
+    if run.record["state"] == "COMPLETED":
+        run._value = (value,)
+    return run
+
+
+def _end(current: Engine, id: str, error: BaseException) -> None:
+    """End a run that was broken off between its record and its end: one that nobody will end must not stand as running."""
+    import contextlib
+
+    from .exceptions import InvalidError, NotFoundError
+
+    if isinstance(error, (InvalidError, NotFoundError)):
+        return  # refused before there was a record
+    known = isinstance(error, Exception)
+    failure = {
+        "cause": "RunnerError" if known else "Stopped",
+        "message": f"what it came to could not be recorded: {error}" if known else "interrupted",
+    }
+    # The first error is the one to report; and the end of this process ends the run, too.
+    with contextlib.suppress(Exception):
+        record = current.run(id).wait()
+        if record["state"] == "RUNNING":
+            current.finish_inline(record, [], {"state": "ERROR" if known else "STOPPED", "time": time.time(), "error": failure}, "").wait()
+
+
+def _called(fn: Any, frozen: Record, folder: str, call: Call, secrets: dict[str, str]) -> tuple[Any, Record, list[Record]]:
+    """Call it in the run's environment. What is recorded of it holds no secrets, as from a process of its own."""
+    from .execute.call import run_inline as call_inline
+
+    variables = {**frozen["envs"], **secrets}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        value, end, events = call_inline(fn, frozen, folder, _live(call))
+    finally:
+        # This process goes on without them.
+        for name, old in before.items():
+            if old is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = old
+    if secrets:
+        from .execute.logs import Redactor
+
+        redactor = Redactor(secrets.values())
+        return value, redactor.value(end), redactor.value(events)
+    return value, end, events
+
+
+def _folder(id: str) -> str:
+    return os.path.join(os.path.abspath(home()), "inline", id)  # noqa: PTH100, PTH118
+
+
+def _remove(folder: str) -> None:
+    if os.path.isdir(folder):  # noqa: PTH112
         import shutil
 
         shutil.rmtree(folder, ignore_errors=True)
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
-    run = Run(finished)
-    if finished["state"] == "COMPLETED":
-        run._value = (value,)
-    return run
 
 
 def _live(call: Call) -> Record:

@@ -1,5 +1,6 @@
 //! Inline runs: executed by the caller, in its own process, tracked by two writes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -23,6 +24,8 @@ pub struct Begun {
     pub run: Run,
     /// The inputs, resolved.
     pub inputs: Map<String, Value>,
+    /// The values of its secrets.
+    pub secrets: BTreeMap<String, String>,
     /// The declared outputs.
     pub outputs: Option<Vec<String>>,
     /// It was found among the finished runs: there is nothing to execute.
@@ -52,23 +55,21 @@ impl Engine {
         if cache {
             run.cache_key = Some(cache_key(&run, &inputs));
             if let Some(run) = self.cached(&run).await? {
-                return Ok(Begun { run, inputs, outputs: call.outputs, cached: true });
+                return Ok(Begun { run, inputs, secrets: BTreeMap::new(), outputs: call.outputs, cached: true });
             }
         }
+        let secrets = super::secrets::values(&run)?;
         run.reference.insert("host".into(), self.provenance.host.clone().into());
+        run.reference.insert("home".into(), self.home.display().to_string().into());
         run.attempts = 1;
         run.transition(State::Running, time::now(), None)?;
         self.clients.announce()?;
         self.store.insert_runs(std::slice::from_ref(&run)).await?;
-        Ok(Begun { run, inputs, outputs: call.outputs, cached: false })
+        Ok(Begun { run, inputs, secrets, outputs: call.outputs, cached: false })
     }
 
     /// Ends an inline run. `folder` is where its outputs were written.
-    pub async fn finish_inline(&self, mut run: Run, events: Vec<Event>, mut end: Value, folder: &Path) -> Result<Run> {
-        let secrets = super::secrets::values(&run).unwrap_or_default();
-        if !secrets.is_empty() {
-            super::secrets::redact(&mut end, &secrets);
-        }
+    pub async fn finish_inline(&self, mut run: Run, events: Vec<Event>, end: Value, folder: &Path) -> Result<Run> {
         let end: End = serde_json::from_value(end)
             .map_err(|error| Error::backend(format!("the end of an inline run cannot be read: {error}"), "this is a fault of Runwright; please report it"))?;
         for event in &events {
@@ -90,7 +91,9 @@ impl Engine {
 
     /// The end of an inline run whose process died. None while the process lives, or where that cannot be seen from here.
     pub(super) async fn look_inline(&self, run: &Run) -> Result<Option<Run>> {
-        let here = run.reference.get("host").and_then(Value::as_str) == Some(self.provenance.host.as_str());
+        // Others on this machine may share the store: whether their clients live is seen in their home only.
+        let is = |field: &str, value: &str| run.reference.get(field).and_then(Value::as_str) == Some(value);
+        let here = is("host", &self.provenance.host) && is("home", &self.home.display().to_string());
         if !here || self.clients.is_alive(&run.client) {
             return Ok(None);
         }

@@ -29,7 +29,10 @@ impl Engine {
                     run.spec.inputs.insert(name.clone(), Input::Entity { key: entity.key.clone(), as_entity });
                     self.describe_entity(&entity, as_entity && !matches!(wants, Some(Type::Object { .. }))).await?
                 }
-                Input::Value { descriptor } => Value::Object(descriptor),
+                Input::Value { descriptor } => {
+                    check_value(&name, wants, &descriptor)?;
+                    Value::Object(descriptor)
+                }
                 Input::Run { run: upstream, output } => {
                     let upstream = self.find_run(&upstream.to_string()).await?;
                     let as_entity = matches!(wants, Some(Type::Entity { .. }));
@@ -119,6 +122,18 @@ fn check_type(name: &str, wants: Option<&Type>, entity: &Entity) -> Result<()> {
     match wants {
         Some(Type::Entity { entity: wanted }) if wanted != entity.of.as_str() => {
             Err(Error::invalid(name, &entity.key, format!("{name}={} is a {}, not a {wanted}", entity.key, entity.of.as_str()), format!("give a {wanted}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A value that is no JSON, given for a parameter that is a number or text. What a library's type is (numpy has numbers, too) only that library can tell.
+fn check_value(name: &str, wants: Option<&Type>, descriptor: &Map<String, Value>) -> Result<()> {
+    let of = descriptor.get("of").and_then(Value::as_str).unwrap_or_default();
+    let builtin = ["bytes", "bytearray", "set", "frozenset", "tuple", "list", "dict", "complex"].contains(&of.trim_start_matches("builtins."));
+    match wants {
+        Some(Type::Int | Type::Float | Type::Str | Type::Bool) if builtin => {
+            Err(Error::invalid(name, of, format!("{name} is {of}, which its type does not allow"), "give a value of the annotated type, or change the annotation"))
         }
         _ => Ok(()),
     }

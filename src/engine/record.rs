@@ -23,6 +23,9 @@ use crate::runtime;
 #[derive(Debug, Deserialize)]
 pub struct Request {
     pub project: String,
+    /// The id that the run gets; a new one where the caller need not know it beforehand.
+    #[serde(default)]
+    pub id: Option<RunId>,
     pub function: String,
     #[serde(default)]
     pub version: Option<String>,
@@ -79,7 +82,7 @@ impl Engine {
             signature.check(function.name.as_str(), &parameters, &inputs.keys().map(String::as_str).collect::<BTreeSet<_>>())?;
         }
         let secrets = request.secrets.iter().map(|name| Ok((name.clone(), super::secrets::reference(project, name)?))).collect::<Result<_>>()?;
-        let id = RunId::new();
+        let id = request.id.unwrap_or_default();
         let now = time::now();
         Ok(Run {
             id,

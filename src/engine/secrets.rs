@@ -36,19 +36,3 @@ fn read(name: &str, reference: &str) -> Result<String> {
         )
     })
 }
-
-/// Replaces every value in every text of a JSON value.
-pub fn redact(value: &mut Value, secrets: &BTreeMap<String, String>) {
-    match value {
-        Value::String(text) => {
-            for secret in secrets.values().filter(|secret| !secret.is_empty()) {
-                if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), "***");
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, secrets)),
-        Value::Object(items) => items.values_mut().for_each(|item| redact(item, secrets)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}

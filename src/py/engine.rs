@@ -148,22 +148,28 @@ impl Engine {
     /// Submits requests together; gives the records.
     fn submit(&self, requests: &Bound<'_, PyAny>) -> PyResult<Pending> {
         let (core, requests): (_, Vec<Request>) = (self.0.clone(), depythonize(requests)?);
-        Ok(Pending::new(async move { core.submit_all(requests).await }))
+        Ok(Pending::whole(async move { core.submit_all(requests).await }))
     }
 
-    /// Records an inline run; gives `{"run", "inputs", "outputs", "cached"}`.
+    /// An id for a run that is to be submitted.
+    #[staticmethod]
+    fn new_id() -> String {
+        RunId::new().to_string()
+    }
+
+    /// Records an inline run; gives `{"run", "inputs", "secrets", "outputs", "cached"}`.
     fn begin_inline(&self, request: &Bound<'_, PyAny>) -> PyResult<Pending> {
         let (core, request): (_, Request) = (self.0.clone(), depythonize(request)?);
         Ok(Pending::new(async move {
             let begun = core.begin_inline(request).await?;
-            Ok(json!({"run": begun.run, "inputs": begun.inputs, "outputs": begun.outputs, "cached": begun.cached}))
+            Ok(json!({"run": begun.run, "inputs": begun.inputs, "secrets": begun.secrets, "outputs": begun.outputs, "cached": begun.cached}))
         }))
     }
 
     /// Ends an inline run.
     fn finish_inline(&self, run: &Bound<'_, PyAny>, events: &Bound<'_, PyAny>, end: &Bound<'_, PyAny>, folder: PathBuf) -> PyResult<Pending> {
         let (core, run, events, end): (_, Run, Vec<Event>, Value) = (self.0.clone(), depythonize(run)?, depythonize(events)?, depythonize(end)?);
-        Ok(Pending::new(async move { core.finish_inline(run, events, end, &folder).await }))
+        Ok(Pending::whole(async move { core.finish_inline(run, events, end, &folder).await }))
     }
 
     /// The record of a run as it is now.

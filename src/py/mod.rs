@@ -20,7 +20,7 @@ mod _core {
     #[pymodule_export]
     use super::pending::Pending;
     #[pymodule_export]
-    use super::threads::after_fork;
+    use super::threads::{after_fork, after_fork_in_parent, before_fork};
     #[pymodule_export]
     use super::yaml::{from_yaml, to_yaml};
 

@@ -10,14 +10,17 @@ use pyo3_async_runtimes::generic::future_into_py;
 use serde::Serialize;
 
 use super::{errors, threads};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 type Work = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 
 /// The verb.
 #[pyclass(frozen, generic, module = "runwright._core")]
-pub struct Pending(Mutex<Option<Work>>);
+pub struct Pending {
+    work: Mutex<Option<Work>>,
+    whole: bool,
+}
 
 impl Pending {
     /// Of a future whose output crosses as plain data.
@@ -27,7 +30,12 @@ impl Pending {
             let answer: Answer = Box::new(move |py| Ok(pythonize::pythonize(py, &output)?.unbind()));
             Ok(answer)
         };
-        Self(Mutex::new(Some(Box::pin(work))))
+        Self { work: Mutex::new(Some(Box::pin(work))), whole: false }
+    }
+
+    /// The same of a verb that is carried through once it has begun, even if the caller is interrupted or cancelled: half of it would be worse.
+    pub fn whole<T: Serialize + Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Self {
+        Self { whole: true, ..Self::new(work) }
     }
 
     /// Of a future whose output is bytes.
@@ -37,11 +45,11 @@ impl Pending {
             let answer: Answer = Box::new(move |py| Ok(pyo3::types::PyBytes::new(py, &output).into_any().unbind()));
             Ok(answer)
         };
-        Self(Mutex::new(Some(Box::pin(work))))
+        Self { work: Mutex::new(Some(Box::pin(work))), whole: false }
     }
 
     fn take(&self) -> PyResult<Work> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| PyRuntimeError::new_err("this call was carried out already; call the verb again"))
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| PyRuntimeError::new_err("this call was carried out already; call the verb again"))
     }
 }
 
@@ -50,13 +58,22 @@ impl Pending {
     /// Carries it out and gives its result. Other threads run meanwhile; Ctrl-C is heard.
     fn wait(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let work = self.take()?;
-        threads::wait(py, work)?.map_err(|error| errors::raise(py, &error)).and_then(|answer| answer(py))
+        let outcome = if self.whole { threads::wait_whole(py, work) } else { threads::wait(py, work) };
+        outcome?.map_err(|error| errors::raise(py, &error)).and_then(|answer| answer(py))
     }
 
     /// Carries it out in the running event loop.
     fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        threads::runtime()?;
-        let work = self.take()?;
+        let runtime = threads::runtime()?;
+        let mut work = self.take()?;
+        if self.whole {
+            // A task of its own goes on when the one that awaits it is cancelled.
+            let task = runtime.spawn(work);
+            work =
+                Box::pin(
+                    async move { task.await.unwrap_or_else(|error| Err(Error::backend(format!("a call broke off: {error}"), "this is a fault of Runwright; please report it"))) },
+                );
+        }
         let future = future_into_py::<threads::Tokio, _, _>(py, async move {
             match work.await {
                 Ok(answer) => Python::attach(answer),

@@ -20,10 +20,24 @@ static GENERATION: AtomicUsize = AtomicUsize::new(0);
 // One a generation: the parent's cannot be used after a fork (its threads are gone) nor dropped (that would wait for them).
 static RUNTIMES: [OnceLock<tokio::runtime::Runtime>; DEPTH] = [const { OnceLock::new() }; DEPTH];
 
-/// Called in a forked child: from now on it has threads of its own.
+/// Called before a fork: see [`crate::store::fork`].
+#[pyfunction]
+pub fn before_fork() {
+    crate::store::fork::before();
+}
+
+/// Called after a fork, in the parent.
+#[pyfunction]
+pub fn after_fork_in_parent() {
+    crate::store::fork::in_parent();
+}
+
+/// Called after a fork, in the child: from now on it has threads of its own.
 #[pyfunction]
 pub fn after_fork() {
     GENERATION.fetch_add(1, Ordering::SeqCst);
+    crate::store::fork::in_child();
+    crate::backend::local::forked();
 }
 
 /// The runtime of this process.
@@ -52,6 +66,25 @@ pub fn wait<T: Send>(py: Python<'_>, future: impl Future<Output = T> + Send) -> 
                 match tokio::time::timeout(SIGNALS, &mut future).await {
                     Ok(done) => return Ok(done),
                     Err(_) => listen()?,
+                }
+            }
+        })
+    })
+}
+
+/// The same; on Ctrl-C the caller is let go, and the future is carried through all the same.
+pub fn wait_whole<T: Send + 'static>(py: Python<'_>, future: impl Future<Output = T> + Send + 'static) -> PyResult<T> {
+    let runtime = runtime()?;
+    py.detach(|| {
+        runtime.block_on(async {
+            let mut future = Box::pin(future);
+            loop {
+                if let Ok(done) = tokio::time::timeout(SIGNALS, &mut future).await {
+                    return Ok(done);
+                }
+                if let Err(signal) = listen() {
+                    tokio::spawn(future);
+                    return Err(signal);
                 }
             }
         })

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from . import context as contexts
@@ -141,6 +142,7 @@ def run_inline(fn: Any, frozen: dict[str, Any], folder: str, inputs: Any = None)
     """
     started = time.time()
     start = time.perf_counter()
+    process = os.getpid()
     events: list[Any] = []
     fn = unwrap(fn)
     active = contexts.Active(frozen, folder, events.append, 1, timed=True)
@@ -162,7 +164,7 @@ def run_inline(fn: Any, frozen: dict[str, Any], folder: str, inputs: Any = None)
         try:
             value = invoke(fn, values, active.supply)
         except SystemExit as leave:
-            if leave.code not in (None, 0):
+            if leave.code not in (None, 0) or os.getpid() != process:
                 raise
         returned = time.perf_counter()
         # As in a process of its own, metrics stand before the marks.
@@ -176,6 +178,8 @@ def run_inline(fn: Any, frozen: dict[str, Any], folder: str, inputs: Any = None)
         value = error
         end.update(state="STOPPED", error={"cause": "Stopped", "message": "interrupted", "attributes": {}, "log": []})
     except (Exception, SystemExit) as error:
+        if os.getpid() != process:
+            raise  # the function forked, and this is the child: its exit is its own
         value = error
         end.update(state="ERROR", error={**describe(error), "log": []})
     finally:
