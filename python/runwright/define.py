@@ -61,6 +61,13 @@ def define_described(
             field="code_src",
             cure='give code_src="file.py" (or a folder, git+https://…#ref), or code="…"',
         )
+    if kind == "python" and not (spec["source"] or {}).get("handler"):
+        raise InvalidError(
+            f"the code of {name!r} has several functions, or none",
+            field="handler",
+            value=handler,
+            cure='say which to call: handler="function"',
+        )
     return _save(project, name, kind, spec, description=description, labels=labels)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine
-from .exceptions import InvalidError
+from .exceptions import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     import os
@@ -35,6 +35,8 @@ def import_file(path: str | os.PathLike[str]) -> Any:
     from ._core import from_yaml
 
     file = Path(path)
+    if not file.is_file():
+        raise NotFoundError(f"there is no file {file}", field="path", value=str(file), cure="give the path of a file that .export() wrote")
     if file.stat().st_size > _LARGEST:
         raise InvalidError(
             f"{file} has more than {_LARGEST} bytes", field="path", value=str(file), cure="exports are smaller: is it the right file?"
@@ -59,12 +61,8 @@ def _project(record: Record) -> Any:
     from .project import Project
 
     functions, entities = record.pop("functions", []), record.pop("entities", [])
-    made = engine().project(record["name"], True).wait()
-    project = Project(
-        engine()
-        .update_project({**made, "description": record["description"], "labels": record["labels"], "secrets": record["secrets"]})
-        .wait()
-    )
+    own = {name: record[name] for name in ("description", "labels", "secrets")}
+    project = Project(engine().update_project({**engine().project(record["name"], True).wait(), **own}).wait())
     for one in functions:
         _function(one)
     for one in entities:
@@ -75,23 +73,27 @@ def _project(record: Record) -> Any:
 def _function(record: Record) -> Any:
     from .functions import _of
 
-    engine().project(record["project"], True).wait()
     fields = ("project", "name", "kind", "spec", "description", "labels")
-    return _of(engine().define({field: record[field] for field in fields}).wait())
+    # Read whole before anything is made.
+    defining = engine().define({field: record[field] for field in fields})
+    engine().project(record["project"], True).wait()
+    return _of(defining.wait())
 
 
 def _entity(record: Record) -> Any:
     from .entities import of_record
 
+    saving = engine().save_entity(record)
     engine().project(record["project"], True).wait()
-    return of_record(engine().save_entity(record).wait())
+    return of_record(saving.wait())
 
 
 def _run(record: Record) -> Any:
     from .run import Run
 
+    importing = engine().import_run(record)
     engine().project(record["project"], True).wait()
-    return Run(engine().import_run(record).wait())
+    return Run(importing.wait())
 
 
 _IMPORTS = {"project": _project, "function": _function, "artifact": _entity, "dataitem": _entity, "model": _entity, "run": _run}

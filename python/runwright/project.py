@@ -211,7 +211,7 @@ class Project:
         Raises:
             ConflictError: runs go on in it.
         """
-        engine().delete_project(self.name).wait()
+        delete_project(self.name)
 
     def to_dict(self) -> Record:
         """The project with the newest version of each function, plain data."""
@@ -288,3 +288,6 @@ def delete_project(name: str) -> None:
         NotFoundError: there is none. ConflictError: runs go on in it.
     """
     engine().delete_project(name).wait()
+    import shutil
+
+    shutil.rmtree(Path(home()).absolute() / "secrets" / name, ignore_errors=True)

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Runtime;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::model::function::Function;
 use crate::model::plan::Plan;
 use crate::model::run::RunSpec;
@@ -12,6 +12,9 @@ use crate::model::workload::{Call, Process, Workload};
 
 /// The runtime.
 pub struct Python;
+
+/// What a spec may hold.
+const FIELDS: [&str; 5] = ["source", "signature", "outputs", "requirements", "image"];
 
 /// What this runtime reads of a function's spec.
 #[derive(Deserialize)]
@@ -47,6 +50,14 @@ impl Runtime for Python {
     }
 
     fn check(&self, spec: &Map<String, Value>) -> Result<()> {
+        if let Some(field) = spec.keys().find(|field| !FIELDS.contains(&field.as_str())) {
+            return Err(Error::invalid(
+                field,
+                &spec[field],
+                format!("a python function has no field {field:?}{}", did_you_mean(field, FIELDS)),
+                format!("it has: {}", FIELDS.join(", ")),
+            ));
+        }
         let spec = Spec::parse(spec)?;
         for (at, requirement) in spec.requirements.iter().enumerate() {
             check_requirement(&format!("requirements[{at}]"), requirement)?;

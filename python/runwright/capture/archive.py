@@ -42,7 +42,7 @@ def unpack(data: bytes, uri: str, handler: str | None, *, origin: str) -> dict[s
 
 
 def _bad(uri: str, fault: str) -> SourceError:
-    return SourceError(f"code_src: {uri} {fault}", field="code_src", value=uri)
+    return SourceError(f"code_src: {uri} {fault}", field="code_src", value=uri, cure="make it again, as a plain zip of source files")
 
 
 def _files(archive: zipfile.ZipFile, uri: str) -> dict[str, bytes]:

@@ -87,7 +87,8 @@ class Tree:
         elif len(path.encode()) > 1024 or any(len(part.encode()) > 255 for part in parts):
             fault = "is too long"
         if fault:
-            raise self._error(f"{self.name}: the path {path!r} {fault}", field="code_src", value=path)
+            cure = "make it again with plain relative paths (folder/file.py)"
+            raise self._error(f"{self.name}: the path {path!r} {fault}", field="code_src", value=path, cure=cure)
         return path
 
     def room(self, size: int) -> None:

@@ -53,16 +53,17 @@ def write(home: str) -> str:
     files = bundle_files()
     folder = os.path.join(home, "runner", digest(files))
     if not os.path.isdir(folder):
-        draft = f"{folder}.{os.getpid()}.partial"
-        for path, text in files.items():
-            target = os.path.join(draft, path)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(target, "w", encoding="utf-8") as file:
-                file.write(text)
+        # Each thread of a process that lays it out has a draft of its own.
+        draft = f"{folder}.{os.urandom(8).hex()}.partial"
         try:
+            for path, text in files.items():
+                target = os.path.join(draft, path)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                with open(target, "w", encoding="utf-8") as file:
+                    file.write(text)
             os.rename(draft, folder)
         except OSError:
-            # Another process was faster; its files are the same.
+            # Another was faster, and its files are the same; or the disk is full.
             import shutil
 
             shutil.rmtree(draft, ignore_errors=True)
