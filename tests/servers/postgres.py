@@ -20,9 +20,10 @@ USER = "runwright"
 class Postgres:
     """`with Postgres() as server:` starts it; `server.url` reaches the database `postgres`, `fresh_database()` makes others."""
 
-    def __init__(self, *, detached: bool = False) -> None:
-        """`detached` servers outlive the starting process (for the command line)."""
+    def __init__(self, *, detached: bool = False, tls: bool = False) -> None:
+        """`detached` servers outlive the starting process (for the command line). With `tls` it has a certificate for `localhost` by an authority of its own."""
         self._die_with_parent = None if detached else signal.SIGINT
+        self._tls = tls
         self.folder = Path()
         self.port = 0
         self.process: ProcessRef | None = None
@@ -48,6 +49,11 @@ class Postgres:
         """The URL of a database, over the unix socket."""
         return f"postgresql://{USER}@/{database}?host={self.folder}&port={self.port}"
 
+    @property
+    def authority(self) -> Path:
+        """The certificate of the authority, where it has one."""
+        return self.folder / "ca.crt"
+
     def start(self) -> None:
         """Make a cluster and start its server; it answers when this returns."""
         self._bin = _binaries()
@@ -58,10 +64,23 @@ class Postgres:
                 account = pwd.getpwnam(user)
                 os.chown(self.folder, account.pw_uid, account.pw_gid)
             self._initdb(user)
+            if self._tls:
+                self._certify(user)
+            self.port = free_port()
             self._launch(user)
         except BaseException:
             self.stop()
             raise
+
+    def pause(self) -> None:
+        """End the server, open connections are cut; `resume` starts it again, with the same data on the same port."""
+        assert self.process is not None
+        self.process.stop(signal.SIGINT)
+        self.process = None
+
+    def resume(self) -> None:
+        """See `pause`."""
+        self._launch(_unprivileged_user())
 
     def _initdb(self, user: str | None) -> None:
         # Nothing here has to survive a power cut, so nothing waits for the disk.
@@ -75,8 +94,23 @@ class Postgres:
         if status:
             raise ServerError(f"initdb failed:\n{log.read_text()}")
 
+    def _certify(self, user: str | None) -> None:
+        (self.folder / "names").write_text("subjectAltName=DNS:localhost\nbasicConstraints=critical,CA:FALSE\n")
+        new_key = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        for arguments in (
+            [*new_key, "-x509", "-subj", "/CN=runwright tests", "-keyout", "ca.key", "-out", "ca.crt"],
+            [*new_key, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"],
+            ["x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-extfile", "names", "-out", "server.crt"],
+        ):
+            result = subprocess.run(["openssl", *arguments], cwd=self.folder, capture_output=True, text=True, check=False)
+            if result.returncode:
+                raise ServerError(f"openssl {' '.join(arguments)} failed:\n{result.stderr}")
+        key = self.folder / "server.key"
+        key.chmod(0o600)
+        if user is not None:
+            os.chown(key, pwd.getpwnam(user).pw_uid, -1)
+
     def _launch(self, user: str | None) -> None:
-        self.port = free_port()
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
@@ -86,6 +120,8 @@ class Postgres:
             "full_page_writes": "off",
             "max_connections": 200,
         }
+        if self._tls:
+            settings |= {"ssl": "on", "ssl_cert_file": self.folder / "server.crt", "ssl_key_file": self.folder / "server.key"}
         command: list[str | Path] = [
             self._bin / "postgres",
             "-D",
@@ -93,6 +129,7 @@ class Postgres:
             *(f"--{name}={value}" for name, value in settings.items()),
         ]
         log = self.folder / "postgres.log"
+        (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
         self.process = start(command, log, user=user, die_with_parent=self._die_with_parent)
         wait_ready("PostgreSQL", self.process, self._answers, log)
 
