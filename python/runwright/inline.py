@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._engine import engine, home
 from .exceptions import InvalidError
+from .printed import Printed
 
 if TYPE_CHECKING:
     from ._core import Engine
@@ -59,33 +60,35 @@ def _tracked(function: Function, current: Engine, request: Record, call: Call, s
     if fn is None and "source" in function.spec:
         fn = _load(function)
     # What is not Python is refused here.
-    begun = current.begin_inline(request).wait()
-    record = begun["run"]
-    if begun["cached"]:
-        return Run(record)
+    task = current.begin_inline(request).wait()
+    if "cached" in task:
+        return Run(task["cached"])
     # The version of the request: to ask for the record again would look for changes again.
     saved = function._captured[2] if function._captured is not None else function.record
+    id = request["id"]
     frozen = {
-        "id": record["id"],
-        "key": record["key"],
-        "project": record["project"],
-        "function": record["function"],
-        "kind": record["kind"],
-        "version": record["version"],
-        "action": record["action"],
-        "task": {"call": {"handler": "", "outputs": begun["outputs"], "signature": saved["spec"].get("signature")}},
-        "parameters": record["spec"]["parameters"],
-        "inputs": begun["inputs"],
-        "envs": record["spec"]["envs"],
+        "id": id,
+        "key": task["key"],
+        "project": saved["project"],
+        "function": saved["name"],
+        "kind": saved["kind"],
+        "version": saved["version"],
+        "action": task["action"],
+        "task": {"call": {"handler": "", "outputs": task["outputs"], "signature": saved["spec"].get("signature")}},
+        "parameters": task["parameters"],
+        "inputs": task["inputs"],
+        "envs": task["envs"],
         "base": staging,
     }
     process = os.getpid()
-    folder = _folder(record["id"])
-    value, end, events = _called(fn, frozen, folder, call, begun["secrets"])
+    folder = _folder(id)
+    with Printed() as printed:
+        value, end, events = _called(fn, frozen, folder, call, task["secrets"])
     if os.getpid() != process:
         # The function forked, and this is the child coming back: the run is its parent's.
-        return Run(record)
-    run = Run(current.finish_inline(record, events, end, folder).wait())
+        return Run(current.run(id).wait())
+    log = printed.log(task["secrets"])
+    run = Run(current.finish_inline(id, events, end, folder, log).wait())
     if run.record["state"] == "COMPLETED":
         run._value = (value,)
     return run
@@ -106,9 +109,8 @@ def _end(current: Engine, id: str, error: BaseException) -> None:
     }
     # The first error is the one to report; and the end of this process ends the run, too.
     with contextlib.suppress(Exception):
-        record = current.run(id).wait()
-        if record["state"] == "RUNNING":
-            current.finish_inline(record, [], {"state": "ERROR" if known else "STOPPED", "time": time.time(), "error": failure}, "").wait()
+        end = {"state": "ERROR" if known else "STOPPED", "time": time.time(), "error": failure}
+        current.finish_inline(id, [], end, "", b"").wait()
 
 
 def _called(fn: Any, frozen: Record, folder: str, call: Call, secrets: dict[str, str]) -> tuple[Any, Record, list[Record]]:

@@ -120,7 +120,7 @@ impl Engine {
         if log.is_empty() {
             return Ok(None);
         }
-        let at = format!("{}/run/{}/log.jsonl", run.project, run.id);
+        let at = log_path(run);
         self.artifacts.put(&at, log).await?;
         Ok(Some(at))
     }
@@ -137,6 +137,11 @@ impl Engine {
         }
         Ok(reads)
     }
+}
+
+/// Where a run's log is archived, below the artifact store.
+pub(super) fn log_path(run: &Run) -> String {
+    format!("{}/run/{}/log.jsonl", run.project, run.id)
 }
 
 /// The id of a run's output: the same whoever takes it in. A UUID of version 8, from the run's id and the name.

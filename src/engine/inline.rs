@@ -1,7 +1,8 @@
 //! Inline runs: executed by the caller, in its own process, tracked by two writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use super::Engine;
 use super::record::{Request, cache_key};
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event, fold};
-use crate::model::function::Function;
+use crate::model::name::{Name, RunId};
 use crate::model::plan::Plan;
 use crate::model::run::Run;
 use crate::model::state::State;
@@ -19,33 +20,42 @@ use crate::model::workload::Process;
 /// The name under which inline runs stand in records.
 pub const INLINE: &str = "inline";
 
-/// What the caller needs to execute an inline run.
-pub struct Begun {
-    pub run: Run,
+/// The inline runs of this process that have begun and not ended, by which their end needs no look into the store.
+#[derive(Default)]
+pub struct Begun(Mutex<HashMap<RunId, Run>>);
+
+/// What became of a request.
+pub enum Inline {
+    /// It was found among the finished runs: there is nothing to execute.
+    Cached(Box<Run>),
+    /// What the caller needs to execute it.
+    ToExecute(Task),
+}
+
+/// An inline run, as its caller executes it.
+#[derive(serde::Serialize)]
+pub struct Task {
+    pub key: String,
+    pub action: Name,
+    pub parameters: Map<String, Value>,
     /// The inputs, resolved.
     pub inputs: Map<String, Value>,
+    pub envs: BTreeMap<String, String>,
     /// The values of its secrets.
     pub secrets: BTreeMap<String, String>,
     /// The declared outputs.
     pub outputs: Option<Vec<String>>,
-    /// It was found among the finished runs: there is nothing to execute.
-    pub cached: bool,
 }
 
 impl Engine {
     /// Records an inline run as RUNNING.
-    pub async fn begin_inline(&self, request: Request) -> Result<Begun> {
+    pub async fn begin_inline(&self, request: Request) -> Result<Inline> {
         let project = self.project_or_default(&request.project).await?;
-        let function = self.function(&request.project, &request.function, request.version.as_deref()).await?;
-        self.begin_inline_of(&project, &function, request).await
-    }
-
-    /// The same, of a function at hand.
-    pub async fn begin_inline_of(&self, project: &crate::model::project::Project, function: &Function, request: Request) -> Result<Begun> {
+        let function = self.known_function(&request.project, &request.function, request.version.as_deref()).await?;
         let cache = request.cache;
-        let mut run = self.record(project, function, request, INLINE)?;
-        let inputs = self.resolve_inputs(function, &mut run).await?;
-        let plan = self.runtimes.get(function.kind.as_str())?.translate(function, run.action.as_str(), &run.spec)?;
+        let mut run = self.record(&project, &function, request, INLINE)?;
+        let inputs = self.resolve_inputs(&function, &mut run).await?;
+        let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
         let Plan::Task(workload) = plan else {
             return Err(Error::invalid("inline", &run.action, format!("{}: only tasks run inline", run.action), "leave inline=True out"));
         };
@@ -55,7 +65,7 @@ impl Engine {
         if cache {
             run.cache_key = Some(cache_key(&run, &inputs));
             if let Some(run) = self.cached(&run).await? {
-                return Ok(Begun { run, inputs, secrets: BTreeMap::new(), outputs: call.outputs, cached: true });
+                return Ok(Inline::Cached(Box::new(run)));
             }
         }
         let secrets = super::secrets::values(&run)?;
@@ -65,19 +75,34 @@ impl Engine {
         run.transition(State::Running, time::now(), None)?;
         self.clients.announce()?;
         self.store.insert_runs(std::slice::from_ref(&run)).await?;
-        Ok(Begun { run, inputs, secrets, outputs: call.outputs, cached: false })
+        let task =
+            Task { key: run.key.clone(), action: run.action.clone(), parameters: run.spec.parameters.clone(), inputs, envs: run.spec.envs.clone(), secrets, outputs: call.outputs };
+        self.inline.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, run);
+        Ok(Inline::ToExecute(task))
     }
 
-    /// Ends an inline run. `folder` is where its outputs were written.
-    pub async fn finish_inline(&self, mut run: Run, events: Vec<Event>, end: Value, folder: &Path) -> Result<Run> {
-        let end: End = serde_json::from_value(end)
-            .map_err(|error| Error::backend(format!("the end of an inline run cannot be read: {error}"), "this is a fault of Runwright; please report it"))?;
+    /// Ends an inline run. `folder` is where its outputs were written, `log` what it printed, as in log.jsonl.
+    pub async fn finish_inline(&self, id: RunId, events: Vec<Event>, end: End, folder: &Path, log: Vec<u8>) -> Result<Run> {
+        let begun = self.inline.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let mut run = match begun {
+            Some(run) => run,
+            // Its caller was interrupted before it had the answer of `begin_inline`.
+            None => self.find_run(&id.to_string()).await?,
+        };
+        if run.state.is_final() {
+            return Ok(run);
+        }
         for event in &events {
             if let Event::Entity { entity, .. } = event {
                 self.take_logged(&run, entity, folder).await?;
             }
         }
         run.outputs = self.take_outputs(&run, &end.outputs, folder).await?;
+        if !log.is_empty() {
+            let at = super::finish::log_path(&run);
+            self.artifacts.put(&at, log).await?;
+            run.log = Some(at);
+        }
         for event in events {
             fold(&mut run, event)?;
         }

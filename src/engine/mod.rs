@@ -55,6 +55,8 @@ pub struct Engine {
     backends: Vec<Arc<dyn Backend>>,
     followers: observe::Followers,
     provenance: provenance::Session,
+    versions: define::Versions,
+    inline: inline::Begun,
 }
 
 impl Engine {
@@ -77,6 +79,8 @@ impl Engine {
             backends,
             followers: observe::Followers::default(),
             provenance,
+            versions: define::Versions::default(),
+            inline: inline::Begun::default(),
         }))
     }
 

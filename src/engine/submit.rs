@@ -78,7 +78,7 @@ impl Engine {
         } else {
             let project = Arc::new(self.project_or_default(&request.project).await?);
             // Step 1, define, has made the version.
-            let function = Arc::new(self.function(&request.project, &request.function, request.version.as_deref()).await?);
+            let function = self.known_function(&request.project, &request.function, request.version.as_deref()).await?;
             functions.insert(key, (project.clone(), function.clone()));
             (project, function)
         };

@@ -15,11 +15,12 @@ use super::threads;
 use crate::backend::local::Settings;
 use crate::engine::define::Definition;
 use crate::engine::entities::NewEntity;
+use crate::engine::inline::Inline;
 use crate::engine::record::Request;
 use crate::engine::{Configuration, Engine as Core, compare};
 use crate::error::Error;
 use crate::model::entity::Entity;
-use crate::model::event::Event;
+use crate::model::event::{End, Event};
 use crate::model::key::KeyType;
 use crate::model::name::{Digest, Name, RunId};
 use crate::model::project::Project;
@@ -133,10 +134,7 @@ impl Engine {
     #[pyo3(signature = (project, name, version=None))]
     fn delete_function(&self, project: String, name: String, version: Option<String>) -> Pending {
         let core = self.0.clone();
-        Pending::new(async move {
-            let function = core.function(&project, &name, version.as_deref()).await?;
-            core.store.delete_function(&function.project, &function.name, version.is_some().then_some(function.version.as_str())).await
-        })
+        Pending::new(async move { core.delete_function(&project, &name, version.as_deref()).await })
     }
 
     /// The folder with a version's code, unpacked if need be.
@@ -157,19 +155,21 @@ impl Engine {
         RunId::new().to_string()
     }
 
-    /// Records an inline run; gives `{"run", "inputs", "secrets", "outputs", "cached"}`.
+    /// Records an inline run; gives `{"key", "action", "parameters", "inputs", "envs", "secrets", "outputs"}`, or `{"cached": record}`.
     fn begin_inline(&self, request: &Bound<'_, PyAny>) -> PyResult<Pending> {
         let (core, request): (_, Request) = (self.0.clone(), depythonize(request)?);
         Ok(Pending::new(async move {
-            let begun = core.begin_inline(request).await?;
-            Ok(json!({"run": begun.run, "inputs": begun.inputs, "secrets": begun.secrets, "outputs": begun.outputs, "cached": begun.cached}))
+            Ok(match core.begin_inline(request).await? {
+                Inline::Cached(run) => json!({"cached": run}),
+                Inline::ToExecute(task) => json!(task),
+            })
         }))
     }
 
-    /// Ends an inline run.
-    fn finish_inline(&self, run: &Bound<'_, PyAny>, events: &Bound<'_, PyAny>, end: &Bound<'_, PyAny>, folder: PathBuf) -> PyResult<Pending> {
-        let (core, run, events, end): (_, Run, Vec<Event>, Value) = (self.0.clone(), depythonize(run)?, depythonize(events)?, depythonize(end)?);
-        Ok(Pending::whole(async move { core.finish_inline(run, events, end, &folder).await }))
+    /// Ends an inline run; `log` is what it printed, as in log.jsonl.
+    fn finish_inline(&self, id: &str, events: &Bound<'_, PyAny>, end: &Bound<'_, PyAny>, folder: PathBuf, log: Vec<u8>) -> PyResult<Pending> {
+        let (core, id, events, end): (_, String, Vec<Event>, End) = (self.0.clone(), id.to_owned(), depythonize(events)?, depythonize(end)?);
+        Ok(Pending::whole(async move { core.finish_inline(id.parse()?, events, end, &folder, log).await }))
     }
 
     /// The record of a run as it is now.
