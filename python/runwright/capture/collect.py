@@ -9,7 +9,7 @@ from typing import Any
 
 from ..exceptions import CaptureError
 from . import safe
-from .decorators import plain_function, unwrapped
+from .decorators import plain_function, run_names, unwrapped
 from .definitions import Definitions
 from .imports import Imports
 from .pieces import Piece
@@ -32,12 +32,16 @@ class Collector:
     Attributes:
         names: what each name of the captured module stands for.
         pieces: by what they were made from, so that none comes twice.
+        tracked: names of Runwright's functions that keep their decorators, since the code runs them: `train.run(…)`.
+        running: those of which that was seen; where there are others than `tracked`, all must be gathered anew.
         postponed: whether the source has `from __future__ import annotations`.
     """
 
-    def __init__(self, scope: Scope, function: str, tree: Tree) -> None:
+    def __init__(self, scope: Scope, function: str, tree: Tree, tracked: frozenset[str] = frozenset()) -> None:
         self.scope = scope
         self.function = function
+        self.tracked = tracked
+        self.running: set[str] = set()
         self.names: dict[str, Any] = {}
         self.pieces: dict[Any, Piece] = {}
         self.postponed = False
@@ -73,6 +77,7 @@ class Collector:
             found = uses(text, postponed=self.postponed)
         except (SyntaxError, ValueError, RecursionError) as error:  # `nonlocal` of an enclosing function
             raise NoSourceError(self.function, error) from None
+        self.running |= run_names(text, self.lookup(env))
         for name in found.needed():
             if name in hidden and name not in env:
                 raise NoSourceError(name, None)
@@ -139,6 +144,7 @@ class Collector:
             self.imports.module(name, inner)
             return
         done = binder is not None and self.imports.from_statement(name, value, binder)
+        done = done or (binder is not None and name in self.tracked and self.definitions.made(name, binder))
         done = done or self.values.plain(name, value, binder, is_cell)
         done = done or (callable(inner) and self._code(name, inner, binder, env))
         done = done or (binder is not None and self.values.statement(name, value, binder))

@@ -1,4 +1,4 @@
-"""Decorators of Runwright's own are taken off what travels: it runs where Runwright is not installed."""
+"""Decorators of Runwright's own are taken off what travels, since it runs where Runwright is not installed; unless its own code runs it, tracked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,26 @@ from .types import is_own
 
 def own_decorators(node: ast.AST, lookup: Lookup, scope: Scope) -> list[ast.expr]:
     """Those of a definition that are Runwright's, told by what their name is bound to."""
-    return [one for one in getattr(node, "decorator_list", []) if is_own(_home(one, lookup, scope))]
+    return [one for one in getattr(node, "decorator_list", []) if is_ours(one, lookup, scope)]
+
+
+def is_ours(decorator: ast.expr | None, lookup: Lookup, scope: Scope) -> bool:
+    """Whether a decorator, or a call that makes a function, is Runwright's."""
+    return decorator is not None and is_own(_home(decorator, lookup, scope))
+
+
+def run_names(text: str, lookup: Lookup) -> set[str]:
+    """The names of Runwright's functions that a piece of source uses as such: `train.run(…)`, `train.map(…)`, `train.version`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            value = lookup(node.value.id)
+            # `dir`, since to get some of them saves a version.
+            if getattr(value, "__runwright_function__", False) is True and node.attr in dir(value):
+                inner = plain_function(value)
+                if inner is not value and not hasattr(inner, node.attr):
+                    found.add(node.value.id)
+    return found
 
 
 def _home(decorator: ast.expr, lookup: Lookup, scope: Scope) -> str:

@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from . import safe
-from .decorators import decorated, own_decorators, plain_function
+from .decorators import decorated, is_ours, own_decorators, plain_function
 from .handler import bindings
 from .pieces import Piece
 from .plain import NotPlainError
@@ -53,7 +53,7 @@ class Definitions:
             raise self._no_source(name, value)  # decorated once more, it would be another function
         if raw.__code__.co_flags & _POSTPONED:
             self._to.postponed = True
-        source = text.without(node, own)
+        source = text.without(node, [] if {name, node.name} & self._to.tracked else own)
         position = (text.order, first_line(node), node.col_offset)
         piece = Piece(position, source, "define", {node.name})
         self._alias(name, node.name, value, piece)
@@ -72,6 +72,16 @@ class Definitions:
         piece = Piece(binder.position, source, "define", {name})
         self._to.pieces[binder.position] = piece
         piece.eager, piece.lazy = self._to.require(source, {})
+        return True
+
+    def made(self, name: str, binder: Binder) -> bool:
+        """A function of Runwright's by the statement that makes it: `trained = rw.function(train, …)`."""
+        call = getattr(binder.leaf, "value", None)
+        if not isinstance(binder.leaf, (ast.Assign, ast.AnnAssign)) or not is_ours(call, self._to.lookup({}), self._to.scope):
+            return False
+        piece = Piece(binder.position, binder.text.segment(binder.leaf), "assign", {name})
+        self._to.pieces[binder.position] = piece
+        piece.eager, piece.lazy = self._to.require(piece.text, {})
         return True
 
     def _no_source(self, name: str, value: Any) -> Exception:

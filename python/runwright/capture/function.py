@@ -60,8 +60,29 @@ def _readable(fn: Any) -> dict[str, Any]:
     scope = Scope(names, filename)
     if isinstance(raw, FunctionType) and not isinstance(fn, type):
         name = _own_name(raw, scope)
-    tree = Tree(f"{name}()", CaptureError)
-    collector = Collector(scope, name, tree)
+    tracked: frozenset[str] = frozenset()
+    while True:
+        tree = Tree(f"{name}()", CaptureError)
+        collector = Collector(scope, name, tree, tracked)
+        try:
+            text = _collected(collector, fn, raw, name)
+        except NoSourceError:
+            if collector.running <= tracked:
+                raise
+        # Which functions the code itself runs must be known before any of them is written; what those need may run more.
+        if collector.running <= tracked:
+            break
+        tracked |= collector.running
+    _check_secrets(text, name)
+    collector.imports.local.follow(text, "functions.py", "functions")
+    module = next(one for one in _NAMES if f"{one}.py" not in tree and f"{one}/__init__.py" not in tree)
+    tree.add(f"{module}.py", text.encode("utf-8"))
+    return tree.source("function", f"{module}:{name}")
+
+
+def _collected(collector: Collector, fn: Any, raw: Any, name: str) -> str:
+    """The text of the module with the function and what it uses."""
+    scope = collector.scope
     # What the module is called by now may be Runwright's Function object: both names stand for the same.
     collector.names[name] = scope.names[name] if plain_function(scope.names.get(name)) is fn else fn
     if isinstance(fn, type):
@@ -71,12 +92,7 @@ def _readable(fn: Any) -> dict[str, Any]:
         assert isinstance(raw, FunctionType)
         binders = scope.binders(name)
         collector.definitions.function(name, fn, raw, binders[-1] if binders else None)
-    text = text_of(collector)
-    _check_secrets(text, name)
-    collector.imports.local.follow(text, "functions.py", "functions")
-    module = next(one for one in _NAMES if f"{one}.py" not in tree and f"{one}/__init__.py" not in tree)
-    tree.add(f"{module}.py", text.encode("utf-8"))
-    return tree.source("function", f"{module}:{name}")
+    return text_of(collector)
 
 
 def _check_secrets(text: str, name: str) -> None:

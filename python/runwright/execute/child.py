@@ -177,6 +177,10 @@ def _interpreter(venv: Any, search_path: Any) -> None:
         search_path = os.environ.get("PYTHONPATH")
     if search_path:
         sys.path[:0] = [entry for entry in search_path.split(os.pathsep) if entry and entry not in sys.path]
+    # Libraries (joblib, multiprocessing) start more interpreters with the flags of this one: `-S` would leave those without site-packages.
+    plain = {"isolated": 0, "no_site": 0, "no_user_site": 0, "ignore_environment": 0, "safe_path": False}
+    flags = {name: getattr(sys.flags, name) for name in dir(sys.flags) if not name.startswith(("_", "n_"))}
+    sys.flags = type(sys.implementation)(**{name: plain.get(name, value) for name, value in flags.items() if isinstance(value, int)})  # type: ignore[assignment]
 
 
 def _flush() -> None:

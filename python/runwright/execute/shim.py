@@ -52,12 +52,22 @@ def _decorator(name: str) -> Any:
         def apply(fn: Any) -> Any:
             if options.get("outputs"):
                 fn.__runwright_outputs__ = list(options["outputs"])
+            if name == "function":
+                for verb in ("run", "run_async", "map"):
+                    setattr(fn, verb, _away(f"{fn.__name__}.{verb}()"))
             return fn
 
         return apply if fn is None else apply(fn)
 
     decorate.__name__ = decorate.__qualname__ = name
     return decorate
+
+
+def _away(what: str) -> Any:
+    def away(*_arguments: Any, **_named: Any) -> Any:
+        raise RuntimeError(f"{what} needs Runwright, which is not installed where this runs; add 'runwright' to the requirements")
+
+    return away
 
 
 def _of_current(name: str) -> Any:

@@ -1173,3 +1173,48 @@ def test_our_decorator_on_a_recursive_function(lab: Lab) -> None:
 def test_runwright_stays_imported_where_the_body_uses_it(lab: Lab) -> None:
     module = lab.module("import runwright as rw\n@rw.function\ndef f(n):\n    rw.log_metric('a', n)\n")
     assert capture_function(module.f)["files"]["functions.py"].startswith("import runwright as rw\n\n\ndef f(n)")
+
+
+RUNS = """
+import runwright as rw
+
+OPTIONS = {"timeout": 5}
+
+@rw.function
+def leaf(x):
+    return x
+
+@rw.function(**OPTIONS)  # kept
+def step(x):
+    return leaf(x) + 1
+
+again = rw.function(leaf.fn, name="again")
+
+@rw.function
+def other(x):
+    return x
+
+@rw.function(retries=1)
+def f(n):
+    if n == 0:
+        return 0
+    return [step.run(n), again.map([n]), other(n), f.run(n - 1)]
+
+@rw.function
+def g(n):
+    return step(n)
+"""
+
+
+def test_what_the_code_runs_keeps_its_decorators(lab: Lab) -> None:
+    module = lab.module(RUNS)
+    text = capture_function(module.f)["files"]["functions.py"]
+    assert "@rw.function(**OPTIONS)  # kept\ndef step(x):" in text
+    assert 'again = rw.function(leaf.fn, name="again")\n' in text
+    assert "@rw.function\ndef leaf(x):" in text  # `leaf.fn`
+    assert "@rw.function(retries=1)\ndef f(n):" in text
+    assert "\n\n\ndef other(x):" in text
+    assert capture_function(module.f) == capture_function(module.f.fn)
+    plain = capture_function(module.g)
+    assert "rw" not in plain["files"]["functions.py"]
+    assert lab.run(plain, 1) == "2"

@@ -343,3 +343,25 @@ def test_the_concurrency_limit_holds(home):
     with tempfile.TemporaryDirectory() as folder:
         most = busy.map([{"folder": folder}] * 6).results()
     assert max(most) == 2
+
+
+@rw.function
+def countdown(n: int) -> int:
+    return 1 + countdown.run(n - 1).result() if n else 0
+
+
+def test_a_run_may_run_others_and_wait_for_them(home, monkeypatch):
+    """Even where one run at a time is executed: it holds the only place."""
+    monkeypatch.setenv("RUNWRIGHT_CONCURRENCY", "1")
+
+    @rw.function
+    def square(x: int) -> int:
+        return x * x
+
+    @rw.function
+    def total(n: int) -> int:
+        return sum(square.map(list(range(n))).results()) + square.run(10).result()
+
+    assert total.run(3).wait(timeout=60).result() == 105
+    assert [run.name for run in rw.runs()].count("square") == 4
+    assert countdown.run(2).wait(timeout=60).result() == 2

@@ -120,8 +120,11 @@ def test_the_library_is_not_installed(lab: Lab, python: str) -> None:
             rw.log_artifact("art", data={"x": 1})
             assert rw.current().name == "f"
             assert isinstance(di, rw.Dataitem)
-            try: rw.get_project
-            except AttributeError as error: return helper(1), str(error)
+            said = []
+            for away in (lambda: rw.get_project, lambda: helper.run(1)):
+                try: away()
+                except (AttributeError, RuntimeError) as error: said.append(str(error))
+            return helper(1), said
     """
     os.makedirs(lab.home)
     data = f"{lab.home}/data.json"
@@ -131,7 +134,11 @@ def test_the_library_is_not_installed(lab: Lab, python: str) -> None:
         code, python=python, inputs={"di": {"key": "store://demo/dataitem/table/raw:1", "type": "dataitem", "path": data, "as": "entity"}}
     )
     assert (ended.end["state"], ended.end["names"]) == ("COMPLETED", ["a", "b"]), ended.error
-    assert "not installed" in ended.values["b"]
+    assert [text.split(":")[0].split(",")[0] for text in ended.values["b"]] == [
+        "runwright.get_project is not available here",
+        "helper.run() needs Runwright",
+    ]
+    assert all("not installed" in text for text in ended.values["b"])
     assert [event["name"] for event in ended.events("metric")] == ["m", "n"]
     assert len(ended.events("entity")) == 1
 

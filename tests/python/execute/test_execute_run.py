@@ -296,6 +296,20 @@ def test_what_user_code_sees(lab: Lab) -> None:
     assert len(value["fds"]) == 6
 
 
+def test_interpreters_that_libraries_start_are_as_usual(lab: Lab) -> None:
+    """As joblib and multiprocessing start them: with the flags of this one."""
+    code = """
+        import subprocess, sys
+        def f():
+            flags = subprocess._args_from_interpreter_flags()
+            command = [sys.executable, *flags, "-c", "import os, sys, pip; print(os.environ['PYTHONHASHSEED'], hash('a'))"]
+            return {"flags": flags, "printed": {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in "12"}}
+    """
+    value = lab.run(code, envs={"PYTHONHASHSEED": "7"}).values
+    assert value["flags"] == []
+    assert len(value["printed"]) == 1
+
+
 def test_a_command(lab: Lab) -> None:
     def command(*words: str) -> dict[str, object]:
         return {"task": {"command": list(words)}}
