@@ -9,10 +9,8 @@ use super::Engine;
 use super::inputs::entity_key;
 use crate::error::{Error, Result, did_you_mean};
 use crate::model::entity::{Entity, Lineage};
-use crate::model::event::LoggedEntity;
 use crate::model::key::{Key, KeyType};
 use crate::model::name::Name;
-use crate::model::run::Run;
 use crate::model::time;
 use crate::store::EntityFilter;
 use crate::store::artifacts::Take;
@@ -51,6 +49,7 @@ impl Engine {
         let kind = Name::parse("kind", &new.kind)?;
         let id = new.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         let key = Entity::key_of(&project, new.of, &kind, &name, &id);
+        let known = self.store.entity(&key.parse()?).await?;
         let mut spec = new.spec;
         let path = match (&file, new.path) {
             (Some(file), _) => {
@@ -63,10 +62,7 @@ impl Engine {
             (None, Some(path)) => path,
             (None, None) => return Err(Error::invalid("path", "", format!("{key} has neither data nor a path"), "give source=, data= or path=")),
         };
-        let created = match self.store.entity(&key.parse()?).await? {
-            Some(existing) => existing.created,
-            None => time::now(),
-        };
+        let is_new = known.is_none();
         let entity = Entity {
             project,
             of: new.of,
@@ -80,45 +76,30 @@ impl Engine {
             labels: new.labels,
             metrics: new.metrics,
             producer: new.producer,
-            created,
+            created: known.map_or_else(time::now, |known| known.created),
             updated: time::now(),
         };
-        self.store.put_entity(&entity).await?;
+        if let Err(error) = self.store.put_entity(&entity).await {
+            if is_new && file.is_some() {
+                // Nothing names them. Best effort: the error that matters is the first.
+                let _ = self.artifacts.delete(&format!("{}/{}/{}/{}", entity.project, entity.of.as_str(), entity.name, entity.id)).await;
+            }
+            return Err(error);
+        }
         Ok(entity)
     }
 
-    /// Changes what may change of an entity: description, labels, metrics.
+    /// Changes what may change of an entity: description, labels, metrics (what is not named stays).
     pub async fn update_entity(&self, entity: Entity) -> Result<Entity> {
-        let mut saved = self.entity(&entity.key).await?;
-        saved.description = entity.description;
-        saved.labels = entity.labels;
-        saved.metrics = entity.metrics;
-        saved.updated = time::now();
-        self.store.put_entity(&saved).await?;
-        Ok(saved)
-    }
-
-    /// An entity that code logged while it ran.
-    pub(super) async fn take_logged(&self, run: &Run, logged: &LoggedEntity, folder: &Path) -> Result<()> {
-        let file = logged.output.get("path").and_then(Value::as_str).map(|path| folder.join(path));
-        let mut spec = logged.output.clone();
-        for field in ["type", "kind", "path"] {
-            spec.remove(field);
-        }
-        let new = NewEntity {
-            project: run.project.to_string(),
-            of: logged.of,
-            kind: logged.kind.clone(),
-            name: logged.name.clone(),
-            id: Some(logged.id.clone()),
-            path: Some(String::new()),
-            spec,
-            description: String::new(),
-            labels: Vec::new(),
-            metrics: logged.metrics.clone(),
-            producer: Some(run.key.clone()),
+        self.entity(&entity.key).await?;
+        let change = |saved: &mut Entity| {
+            saved.description.clone_from(&entity.description);
+            saved.labels.clone_from(&entity.labels);
+            // Others log theirs at the same time.
+            saved.metrics.extend(entity.metrics.clone());
+            saved.updated = time::now();
         };
-        self.save_entity(new, file, false).await.map(drop)
+        self.store.update_entity(&entity.key, change).await
     }
 
     /// The entity of a key; without an id in it, the newest version.

@@ -1,27 +1,36 @@
 //! Step 7, *finish*: outputs become artifacts, dataitems and models with lineage; the log is archived.
+//!
+//! What a runner wrote is not believed blindly: it runs the user's code, and its files lie where others can write. What cannot be right is told
+//! in the record, and ends nothing else.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::Engine;
 use crate::backend::Backend;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::model::entity::Entity;
-use crate::model::event::{Event, LoggedEntity};
-use crate::model::key::KeyType;
+use crate::model::event::{End, Event, LoggedEntity};
+use crate::model::key::{Key, KeyType};
 use crate::model::name::{Name, RunId};
-use crate::model::run::Run;
+use crate::model::run::{Failure, Input, Run, Transition};
+use crate::model::state::State;
 use crate::model::time;
+use crate::store::artifacts::Take;
 
 /// What was taken in of a run, to be noted in its record.
 #[derive(Debug, Default)]
 pub struct Finished {
+    /// To be written together with the record: a client that was slower must not put older ones over them.
+    pub(super) entities: Vec<Entity>,
     outputs: BTreeMap<String, String>,
     log: Option<String>,
     reads: Vec<String>,
+    /// What is wrong with what the code logged.
+    faults: Vec<String>,
 }
 
 impl Finished {
@@ -34,85 +43,118 @@ impl Finished {
         if self.log.is_some() {
             run.log.clone_from(&self.log);
         }
+        for fault in &self.faults {
+            run.history.push(Transition { state: run.state, time: run.updated, message: Some(fault.clone()) });
+        }
     }
 }
 
 impl Engine {
     /// Takes in what events name: logged entities, and with the end the outputs and the log. Doing it again changes nothing.
-    pub(super) async fn take_in(&self, backend: &dyn Backend, run: &Run, events: &[Event]) -> Result<Finished> {
-        let mut finished = Finished::default();
-        let folder = backend.outputs(run);
-        for event in events {
-            if let Event::Entity { entity, .. } = event {
-                let LoggedEntity { of, kind, name, id, output, metrics } = entity;
-                let mut entity = self.entity_of(run, *of, kind, name, id, output, &folder).await?;
-                entity.metrics.clone_from(metrics);
-                self.store.put_entity(&entity).await?;
-            }
-        }
-        if let Some(end) = Finished::end(events) {
-            finished.outputs = self.take_outputs(run, &end.outputs, &folder).await?;
+    pub(super) async fn take_in(&self, backend: &dyn Backend, run: &Run, events: &mut [Event]) -> Result<Finished> {
+        let mut finished = self.take_entities(run, events, &backend.outputs(run)).await?;
+        if events.iter().any(|event| matches!(event, Event::End(_))) {
             finished.log = self.archive_log(backend, run).await?;
             finished.reads = self.upstream_reads(run).await?;
         }
         Ok(finished)
     }
 
-    /// Outputs that are files become entities. Gives their keys.
-    pub(super) async fn take_outputs(&self, run: &Run, outputs: &BTreeMap<String, Map<String, Value>>, folder: &Path) -> Result<BTreeMap<String, String>> {
-        let mut keys = BTreeMap::new();
-        for (name, descriptor) in outputs {
-            let text = |field: &str| descriptor.get(field).and_then(Value::as_str).unwrap_or_default();
-            let of = match text("type") {
-                "dataitem" => KeyType::Dataitem,
-                "model" => KeyType::Model,
-                "artifact" => KeyType::Artifact,
-                _ => continue,
-            };
-            let entity = self.entity_of(run, of, text("kind"), name, &output_id(run.id, name), descriptor, folder).await?;
-            self.store.put_entity(&entity).await?;
-            keys.insert(name.clone(), entity.key);
+    /// The entities among events: logged ones and outputs. An end with an output that cannot be taken in becomes an error.
+    pub(super) async fn take_entities(&self, run: &Run, events: &mut [Event], folder: &Path) -> Result<Finished> {
+        let mut finished = Finished::default();
+        // One that comes again replaces the first.
+        let logged: BTreeMap<String, LoggedEntity> =
+            events.iter().filter_map(|event| if let Event::Entity { entity, .. } = event { Some((entity.id.clone(), entity.clone())) } else { None }).collect();
+        for (_, logged) in logged {
+            match self.entity_of(run, &logged, folder).await {
+                Ok(entity) => finished.entities.push(entity),
+                Err(Error::Invalid(fault)) => finished.faults.push(format!("the {} {:?} that it logged is not recorded: {}", logged.of.as_str(), logged.name, fault.message)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(keys)
+        if let Some(end) = events.iter_mut().find_map(|event| if let Event::End(end) = event { Some(end) } else { None }) {
+            for (name, output) in std::mem::take(&mut end.outputs) {
+                match self.take_output(run, &name, &output, folder).await {
+                    Ok(Some(entity)) => {
+                        finished.outputs.insert(name, entity.key.clone());
+                        finished.entities.push(entity);
+                    }
+                    Ok(None) => drop(end.outputs.insert(name, output)),
+                    Err(Error::Invalid(fault)) => refuse(end, &name, &fault),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(finished)
     }
 
-    /// The entity that an output becomes; its file is taken into the artifact store.
-    #[allow(clippy::too_many_arguments)] // All of what an entity is made of; a struct would only name them a second time.
-    async fn entity_of(&self, run: &Run, of: KeyType, kind: &str, name: &str, id: &str, output: &Map<String, Value>, folder: &Path) -> Result<Entity> {
-        let kind = Name::parse("kind", kind)?;
-        let name = Name::parse("name", name)?;
+    /// The entity that an output becomes. None for a plain value.
+    async fn take_output(&self, run: &Run, name: &str, descriptor: &Map<String, Value>, folder: &Path) -> Result<Option<Entity>> {
+        let text = |field: &str| descriptor.get(field).and_then(Value::as_str).unwrap_or_default();
+        let of = match text("type") {
+            "dataitem" => KeyType::Dataitem,
+            "model" => KeyType::Model,
+            "artifact" => KeyType::Artifact,
+            _ => return Ok(None),
+        };
+        let entity = LoggedEntity { of, kind: text("kind").into(), name: name.into(), id: output_id(run.id, name), output: descriptor.clone(), metrics: Map::new() };
+        self.entity_of(run, &entity, folder).await.map(Some)
+    }
+
+    /// The entity that a run made; its file is taken into the artifact store. What the runner wrote wrongly is an `Error::Invalid`.
+    async fn entity_of(&self, run: &Run, logged: &LoggedEntity, folder: &Path) -> Result<Entity> {
+        let LoggedEntity { of, kind, name, id, output, metrics } = logged;
+        let (kind, name) = (Name::parse("kind", kind)?, Name::parse("name", name)?);
+        let key: Key = Entity::key_of(&run.project, *of, &kind, &name, id).parse()?;
+        let known = self.store.entity(&key).await?;
+        if known.as_ref().is_some_and(|known| known.producer.as_ref() != Some(&run.key)) {
+            return Err(Error::invalid("id", id, format!("{key} is not of this run's making"), "leave the id out"));
+        }
         let mut spec = output.clone();
         spec.remove("type");
         spec.remove("kind");
-        let file = spec.remove("path");
         let mut address = String::new();
-        if let Some(file) = file.as_ref().and_then(Value::as_str) {
-            let file = folder.join(file);
-            let at = format!("{}/{}/{name}/{id}/{}", run.project, of.as_str(), file.file_name().unwrap_or_default().to_string_lossy());
-            // Gone from the folder and in the store: another client took it in.
-            if file.exists() || self.artifacts.get_size(&at).await?.is_none() {
-                self.artifacts.put_file(&at, &file, crate::store::artifacts::Take::Link).await?;
+        if let Some(file) = spec.remove("path") {
+            let file = file.as_str().unwrap_or_default();
+            let at = format!("{}/{}/{name}/{id}/{}", run.project, of.as_str(), file.rsplit('/').next().unwrap_or_default());
+            spec.insert("at".into(), at.as_str().into());
+            let same = |field: &str| known.as_ref().is_some_and(|known| known.spec.get(field).is_some_and(|value| Some(value) == spec.get(field)));
+            // Said again with other metrics: the bytes are there.
+            if !(same("at") && same("sha256")) {
+                self.take_file(&at, file, folder).await?;
             }
             address = self.artifacts.address(&at);
-            spec.insert("at".into(), at.into());
         }
         let now = time::now();
+        let (description, labels, created, before) =
+            known.map_or_else(|| (String::new(), Vec::new(), now, Map::new()), |known| (known.description, known.labels, known.created, known.metrics));
         Ok(Entity {
-            key: Entity::key_of(&run.project, of, &kind, &name, id),
+            key: key.to_string(),
             project: run.project.clone(),
-            of,
+            of: *of,
             kind,
             name,
-            id: id.to_owned(),
+            id: id.clone(),
             path: address,
             spec,
-            description: String::new(),
-            labels: Vec::new(),
-            metrics: Map::new(),
+            description,
+            labels,
+            metrics: before.into_iter().chain(metrics.clone()).collect(),
             producer: Some(run.key.clone()),
-            created: now,
+            created,
             updated: now,
         })
+    }
+
+    /// A file below the run's folder, into the artifact store.
+    async fn take_file(&self, at: &str, file: &str, folder: &Path) -> Result<()> {
+        match inside(folder, file)? {
+            Some(path) => self.artifacts.put_file(at, &path, Take::Link).await,
+            // Gone from the folder and in the store: another client took it in.
+            None if self.artifacts.get_size(at).await?.is_some() => Ok(()),
+            None => Err(Error::invalid("path", file, format!("its file {file:?} is not in the run's folder"), "do not remove files of a run before it has ended")),
+        }
     }
 
     async fn archive_log(&self, backend: &dyn Backend, run: &Run) -> Result<Option<String>> {
@@ -129,7 +171,7 @@ impl Engine {
     async fn upstream_reads(&self, run: &Run) -> Result<Vec<String>> {
         let mut reads = Vec::new();
         for input in run.spec.inputs.values() {
-            if let crate::model::run::Input::Run { run: upstream, output } = input {
+            if let Input::Run { run: upstream, output } = input {
                 let upstream = self.find_run(&upstream.to_string()).await?;
                 let of_output = upstream.outputs.iter().filter(|(name, _)| output.as_ref().is_none_or(|output| output == *name));
                 reads.extend(of_output.map(|(_, key)| key.clone()));
@@ -142,6 +184,24 @@ impl Engine {
 /// Where a run's log is archived, below the artifact store.
 pub(super) fn log_path(run: &Run) -> String {
     format!("{}/run/{}/log.jsonl", run.project, run.id)
+}
+
+/// The file of that name in a folder; None where there is none. Not one outside of it, whatever the name or a link says.
+fn inside(folder: &Path, file: &str) -> Result<Option<PathBuf>> {
+    let outside = || Error::invalid("path", file, format!("its file {file:?} is not one in the run's folder"), "return the data, or log it with source=");
+    if file.is_empty() || !Path::new(file).components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(outside());
+    }
+    let (Ok(folder), Ok(path)) = (folder.canonicalize(), folder.join(file).canonicalize()) else { return Ok(None) };
+    if path.starts_with(folder) && path.is_file() { Ok(Some(path)) } else { Err(outside()) }
+}
+
+/// An output that cannot be taken in makes its run an error: who uses it would find nothing.
+fn refuse(end: &mut End, name: &str, fault: &Fault) {
+    if end.state == State::Completed {
+        end.state = State::Error;
+        end.error = Some(Failure { cause: "OutputError".into(), message: format!("the output {name:?}: {}", fault.message), cure: fault.cure.clone(), ..Failure::default() });
+    }
 }
 
 /// The id of a run's output: the same whoever takes it in. A UUID of version 8, from the run's id and the name.

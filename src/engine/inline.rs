@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// Ends an inline run. `folder` is where its outputs were written, `log` what it printed, as in log.jsonl.
-    pub async fn finish_inline(&self, id: RunId, events: Vec<Event>, end: End, folder: &Path, log: Vec<u8>) -> Result<Run> {
+    pub async fn finish_inline(&self, id: RunId, mut events: Vec<Event>, end: End, folder: &Path, log: Vec<u8>) -> Result<Run> {
         let begun = self.inline.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         let mut run = match begun {
             Some(run) => run,
@@ -92,12 +92,8 @@ impl Engine {
         if run.state.is_final() {
             return Ok(run);
         }
-        for event in &events {
-            if let Event::Entity { entity, .. } = event {
-                self.take_logged(&run, entity, folder).await?;
-            }
-        }
-        run.outputs = self.take_outputs(&run, &end.outputs, folder).await?;
+        events.push(Event::End(Box::new(end)));
+        let finished = self.take_entities(&run, &mut events, folder).await?;
         if !log.is_empty() {
             let at = super::finish::log_path(&run);
             self.artifacts.put(&at, log).await?;
@@ -106,8 +102,8 @@ impl Engine {
         for event in events {
             fold(&mut run, event)?;
         }
-        fold(&mut run, Event::End(Box::new(end)))?;
-        if self.store.write_first_revision(&run).await? {
+        finished.note(&mut run);
+        if self.store.write_first_revision(&run, &finished.entities).await? {
             return Ok(run);
         }
         // Somebody took it for lost meanwhile.

@@ -7,10 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Engine;
-use super::finish::Finished;
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::model::event::{Event, fold};
+use crate::model::event::fold;
 use crate::model::name::RunId;
 use crate::model::run::Run;
 use crate::model::state::State;
@@ -90,15 +89,15 @@ impl Engine {
             if run.state.is_final() {
                 return Ok(run);
             }
-            let news = backend.news(&run).await?;
+            let mut news = backend.news(&run).await?;
             if news.events.is_empty() && news.folded == run.folded {
                 return Ok(run);
             }
-            let finished = self.take_in(backend, &run, &news.events).await?;
+            let finished = self.take_in(backend, &run, &mut news.events).await?;
             let from = run.folded;
             let folded = self
                 .store
-                .update_run(run.id, |record| {
+                .update_run_with(run.id, &finished.entities, |record| {
                     // Another client folded meanwhile: look again from where it came to.
                     if record.state.is_final() || record.folded != from {
                         return Ok(false);
@@ -165,12 +164,5 @@ impl Engine {
     /// Whether this process follows the run.
     pub(super) fn is_followed(&self, id: RunId) -> bool {
         self.followers.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
-    }
-}
-
-impl Finished {
-    /// Whether an event is the end.
-    pub(super) fn end(events: &[Event]) -> Option<&crate::model::event::End> {
-        events.iter().find_map(|event| if let Event::End(end) = event { Some(end.as_ref()) } else { None })
     }
 }

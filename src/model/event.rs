@@ -12,7 +12,7 @@ use super::state::State;
 use super::time::from_seconds;
 use crate::error::{Error, Result};
 
-/// How many points of one metric a record keeps; older ones make room.
+/// How many points of one metric a record keeps at least (and a tenth more at most); older ones make room.
 const POINTS: usize = 10_000;
 
 /// Something that happened to a run.
@@ -183,7 +183,8 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
         Event::Metric { time, name, value, step } => {
             let points = run.metrics.entry(name).or_default();
             points.push(Point { value, step, time: from_seconds(time) });
-            if points.len() > POINTS {
+            // Not one by one: each time all that stay are moved.
+            if points.len() >= POINTS + POINTS / 10 {
                 points.drain(..points.len() - POINTS);
             }
         }
@@ -203,8 +204,12 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
     Ok(())
 }
 
-fn fold_end(run: &mut Run, end: End) -> Result<()> {
+fn fold_end(run: &mut Run, mut end: End) -> Result<()> {
     let time = from_seconds(end.time);
+    if !end.state.is_final() {
+        let message = format!("the runner reported {} as the end", end.state);
+        end = End { error: Some(Failure { cause: "RunnerError".into(), message, ..Failure::default() }), state: State::Error, ..end };
+    }
     if end.state == State::Completed && run.state != State::Running {
         run.transition(State::Running, end.started.map_or(time, from_seconds), None)?;
     }

@@ -55,7 +55,7 @@ impl Engine {
     ) -> PyResult<Self> {
         let find = move || Python::attach(|py| runner.call0(py)?.extract::<PathBuf>(py)).map_err(carry);
         let local = Settings { python, runner: Box::new(find), concurrency };
-        let configuration = Configuration { home, store, artifacts, local, session: depythonize(session)? };
+        let configuration = Configuration { home, store, artifacts, local, others: Vec::new(), session: depythonize(session)? };
         threads::wait(py, Core::open(configuration))?.map(Self).map_err(|error| super::errors::raise(py, &error))
     }
 

@@ -284,15 +284,26 @@ fn put_local(source: &FilePath, target: &FilePath, take: Take) -> std::io::Resul
     match take {
         Take::Link => match std::fs::hard_link(source, target) {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return replace_link(source, target),
             // Another file system, or one without links: copied.
             Err(_) => {}
         },
         Take::Copy => {}
     }
     let partial = partial_name(target);
-    std::fs::copy(source, &partial)?;
-    std::fs::rename(&partial, target)
+    std::fs::copy(source, &partial).and_then(|_| std::fs::rename(&partial, target)).inspect_err(|_| {
+        // Best effort: the error that matters is the first.
+        let _ = std::fs::remove_file(&partial);
+    })
+}
+
+/// What has the name already may be an older file: its name goes over to the new one.
+fn replace_link(source: &FilePath, target: &FilePath) -> std::io::Result<()> {
+    let partial = partial_name(target);
+    let replaced = std::fs::hard_link(source, &partial).and_then(|()| std::fs::rename(&partial, target));
+    // To rename one link of a file to another one does nothing: then it is still there.
+    let _ = std::fs::remove_file(&partial);
+    replaced
 }
 
 /// Writes a file so that no reader ever sees half of it.

@@ -2,8 +2,8 @@
 
 use super::database::Statement;
 use super::select::Select;
-use super::{Store, from_rows, to_json};
-use crate::error::Result;
+use super::{Store, from_row, from_rows, to_json};
+use crate::error::{Error, Result};
 use crate::model::entity::{Entity, Lineage};
 use crate::model::key::{Key, KeyType};
 use crate::model::name::{Name, RunId};
@@ -20,22 +20,28 @@ pub struct EntityFilter {
     pub limit: Option<u32>,
 }
 
+/// How often an update is tried again because another client changed the record meanwhile.
+const TRIES: usize = 100;
+
 impl Store {
     /// Writes an entity, new or changed.
     pub async fn put_entity(&self, entity: &Entity) -> Result<()> {
-        let sql = "INSERT INTO entities (key, project, type, name, id, saved, producer, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-                   ON CONFLICT (key) DO UPDATE SET record = excluded.record";
-        let values = vec![
-            entity.key.as_str().into(),
-            entity.project.as_str().into(),
-            entity.of.as_str().into(),
-            entity.name.as_str().into(),
-            entity.id.as_str().into(),
-            time::now().as_microsecond().into(),
-            entity.producer.as_deref().into(),
-            to_json(entity)?.into(),
-        ];
-        self.change(sql, values).await.map(drop)
+        self.database.execute(vec![put(entity)?]).await.map(drop)
+    }
+
+    /// Changes an entity: read, `change`, written if nobody else did meanwhile, else again.
+    pub async fn update_entity(&self, key: &str, change: impl Fn(&mut Entity) + Send + Sync) -> Result<Entity> {
+        for _ in 0..TRIES {
+            let rows = self.database.query(Statement::new("SELECT record FROM entities WHERE key = $1", vec![key.into()])).await?;
+            let Some(row) = rows.first() else { return Err(Error::not_found("key", key, format!("{key} was deleted meanwhile"), "log it again")) };
+            let mut entity: Entity = from_row(row)?;
+            change(&mut entity);
+            let sql = "UPDATE entities SET record = $1 WHERE key = $2 AND record = $3";
+            if self.change(sql, vec![to_json(&entity)?.into(), key.into(), row.text(0)?.into()]).await? == 1 {
+                return Ok(entity);
+            }
+        }
+        Err(Error::store(format!("{key} is changed by others all the time"), "try again"))
     }
 
     /// The version that a key names; without an id the newest.
@@ -81,4 +87,21 @@ impl Store {
         }
         Ok(Lineage { key: entity.key.clone(), made_by: entity.producer.clone(), read_by })
     }
+}
+
+/// Writes an entity, new or changed.
+pub(super) fn put(entity: &Entity) -> Result<Statement> {
+    let sql = "INSERT INTO entities (key, project, type, name, id, saved, producer, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+               ON CONFLICT (key) DO UPDATE SET record = excluded.record";
+    let values = vec![
+        entity.key.as_str().into(),
+        entity.project.as_str().into(),
+        entity.of.as_str().into(),
+        entity.name.as_str().into(),
+        entity.id.as_str().into(),
+        time::now().as_microsecond().into(),
+        entity.producer.as_deref().into(),
+        to_json(entity)?.into(),
+    ];
+    Ok(Statement::new(sql, values))
 }

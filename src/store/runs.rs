@@ -2,8 +2,9 @@
 
 use super::database::{Statement, Value};
 use super::select::Select;
-use super::{Store, from_row, from_rows, to_json};
+use super::{Store, entities, from_row, from_rows, to_json};
 use crate::error::{Error, Result};
+use crate::model::entity::Entity;
 use crate::model::name::{Digest, Name, RunId};
 use crate::model::run::Run;
 use crate::model::state::State;
@@ -63,25 +64,33 @@ impl Store {
 
     /// Changes a record: read, `change`, written if nobody else did meanwhile, else again. `change` says whether there is anything to write.
     pub async fn update_run(&self, id: RunId, change: impl Fn(&mut Run) -> Result<bool> + Send + Sync) -> Result<Run> {
+        self.update_run_with(id, &[], change).await
+    }
+
+    /// The same; what the run made is written with it, or neither.
+    pub async fn update_run_with(&self, id: RunId, made: &[Entity], change: impl Fn(&mut Run) -> Result<bool> + Send + Sync) -> Result<Run> {
         for _ in 0..TRIES {
             let (mut run, revision) = self.run_and_revision(id).await?.ok_or_else(|| no_run(id))?;
-            if !change(&mut run)? || self.write_run(&run, revision).await? {
+            if !change(&mut run)? || self.write_run(&run, revision, made).await? {
                 return Ok(run);
             }
         }
         Err(Error::store(format!("run {id} is changed by others all the time"), "try again"))
     }
 
-    /// Writes a record that nobody else can have changed (its revision is the first): the second half of an inline run.
-    pub async fn write_first_revision(&self, run: &Run) -> Result<bool> {
-        self.write_run(run, 0).await
+    /// Writes a record that nobody else can have changed (its revision is the first), with what the run made: the second half of an inline run.
+    pub async fn write_first_revision(&self, run: &Run, made: &[Entity]) -> Result<bool> {
+        self.write_run(run, 0, made).await
     }
 
-    async fn write_run(&self, run: &Run, revision: i64) -> Result<bool> {
+    async fn write_run(&self, run: &Run, revision: i64, made: &[Entity]) -> Result<bool> {
         let sql = "UPDATE runs SET state = $1, revision = revision + 1, record = $2 WHERE id = $3 AND revision = $4";
         let values: Vec<Value> = vec![run.state.as_str().into(), to_json(run)?.into(), run.id.to_string().into(), revision.into()];
         let mut batch = vec![Statement::new(sql, values).must_change()];
         batch.extend(reads(run));
+        for entity in made {
+            batch.push(entities::put(entity)?);
+        }
         Ok(self.database.execute(batch).await?.first() == Some(&1))
     }
 
