@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::model::event::Event;
 use crate::model::function::Function;
+use crate::model::name::Name;
 use crate::model::plan::Plan;
 use crate::model::run::Run;
 
@@ -104,6 +105,12 @@ pub trait Backend: Send + Sync {
 
     /// The records of all runs that are found there, as they were handed over.
     async fn discover(&self) -> Result<Vec<Run>>;
+
+    /// The function version that a run is of, where it is found there, too.
+    fn version(&self, run: &Run) -> Option<Function>;
+
+    /// Removes what is kept of a project that is deleted, besides its runs.
+    fn remove_project(&self, project: &Name) -> Result<()>;
 
     /// Removes what is left of an ended run.
     async fn remove(&self, run: &Run) -> Result<()>;

@@ -58,6 +58,9 @@ impl Engine {
                 backend.remove(&run).await?;
             }
         }
+        for backend in &self.backends {
+            backend.remove_project(&project.name)?;
+        }
         self.artifacts.delete(project.name.as_str()).await?;
         self.store.delete_project(&project.name).await.map(drop)
     }

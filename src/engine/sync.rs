@@ -1,6 +1,7 @@
 //! Sync: the store is brought up to date with what the backends know, from nothing if need be.
 
 use super::Engine;
+use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::model::name::{Name, RunId};
 use crate::model::run::Run;
@@ -22,7 +23,7 @@ impl Engine {
         for backend in &self.backends {
             for run in backend.discover().await? {
                 if self.store.run(run.id).await?.is_none() {
-                    self.adopt(&run).await?;
+                    self.adopt(backend.as_ref(), &run).await?;
                     synced.found += 1;
                 }
             }
@@ -60,7 +61,7 @@ impl Engine {
         let Ok(id) = id.parse::<RunId>() else { return Ok(None) };
         for backend in &self.backends {
             if let Some(run) = backend.discover().await?.into_iter().find(|run| run.id == id) {
-                self.adopt(&run).await?;
+                self.adopt(backend.as_ref(), &run).await?;
                 return Ok(Some(run));
             }
         }
@@ -74,8 +75,14 @@ impl Engine {
         self.find_run(&run.id.to_string()).await
     }
 
-    async fn adopt(&self, run: &Run) -> Result<()> {
+    /// Takes in a run that the store has lost, and the version that it is of.
+    async fn adopt(&self, backend: &dyn Backend, run: &Run) -> Result<()> {
         self.get_or_create_project(run.project.as_str()).await?;
+        if let Some(function) = backend.version(run)
+            && self.store.function(&function.project, &function.name, Some(function.version.as_str())).await?.is_none()
+        {
+            self.store.put_function(&function).await?;
+        }
         self.store.insert_runs(std::slice::from_ref(run)).await
     }
 }

@@ -9,6 +9,7 @@ mod queue;
 mod spawn;
 mod stop;
 mod sweep;
+mod versions;
 mod watch;
 
 use std::collections::HashSet;
@@ -23,7 +24,7 @@ use super::{Backend, Luggage, News};
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::model::function::Function;
-use crate::model::name::RunId;
+use crate::model::name::{Name, RunId};
 use crate::model::plan::Plan;
 use crate::model::run::Run;
 use crate::model::state::State;
@@ -129,6 +130,7 @@ impl Backend for Local {
     async fn execute(&self, function: &Function, run: &Run, lowered: &Value, luggage: Luggage) -> Result<()> {
         let folder = self.folder(run);
         let execute = || {
+            versions::keep(&self.home, function)?;
             code::place(&self.home, function)?;
             folder.hand_over(lowered, &luggage)?;
             if folder.file("claim").exists() {
@@ -202,6 +204,14 @@ impl Backend for Local {
 
     async fn discover(&self) -> Result<Vec<Run>> {
         Ok(folder::all(&self.home).into_iter().filter_map(|folder| folder.record()).collect())
+    }
+
+    fn remove_project(&self, project: &Name) -> Result<()> {
+        versions::remove(&self.home, project)
+    }
+
+    fn version(&self, run: &Run) -> Option<Function> {
+        versions::kept(&self.home, run)
     }
 
     async fn remove(&self, run: &Run) -> Result<()> {
