@@ -93,6 +93,15 @@ impl Error {
         }
     }
 
+    /// The same, saying which of many things that were given is at fault.
+    #[must_use]
+    pub fn of_item(mut self, index: usize) -> Self {
+        if let Self::Invalid(fault) | Self::NotFound(fault) | Self::Conflict(fault) = &mut self {
+            fault.message = format!("items[{index}]: {}", fault.message);
+        }
+        self
+    }
+
     /// The fault, where it is one of ours.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {

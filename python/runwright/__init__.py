@@ -1,4 +1,4 @@
-"""Runwright: tracked runs of data-science functions, on this machine or on any Kubernetes namespace. No server.
+"""Runwright: tracked runs of data-science functions, on this machine by default. No server.
 
     import runwright as rw
 

@@ -47,18 +47,25 @@ def function(
         InvalidError: an option that does not exist, or it is no function.
     """
     from .functions import Function
-    from .options import check_options
+    from .options import check_names, check_options
 
     check_options(options)
-    if isinstance(requirements, str):
-        raise InvalidError(
-            f"requirements={requirements!r} is text", field="requirements", value=requirements, cure=f"give a list: [{requirements!r}]"
-        )
+    check_names("requirements", requirements, 'a list of text, such as ["scikit-learn"]')
+    check_names("outputs", outputs, 'a list of different names, such as ["dataset", "score"]')
 
     def make(fn: Callable[..., Any]) -> Function:
         if not callable(fn) or isinstance(fn, type):
             raise InvalidError(f"{fn!r} is not a function", field="fn", value=fn, cure="decorate a function: @rw.function above def …")
         own = getattr(fn, "__name__", None)
+        if own == "<lambda>" and name is None:
+            raise InvalidError("a lambda has no name", field="name", value=None, cure='give it one: rw.function(lambda …, name="square")')
+        if _is_method(fn):
+            raise InvalidError(
+                f"{fn.__qualname__} is a method",
+                field="fn",
+                value=fn,
+                cure="decorate a function outside of the class, which takes the object or makes it; or make it a @staticmethod",
+            )
         spec: dict[str, Any] = {
             field: value for field, value in (("requirements", requirements), ("outputs", outputs), ("image", image)) if value is not None
         }
@@ -67,16 +74,23 @@ def function(
     return make(fn) if fn is not None else make
 
 
+def _is_method(fn: Any) -> bool:
+    """Whether it is defined in a class, for its objects: nobody could give the first argument."""
+    code = getattr(fn, "__code__", None)
+    first = code.co_varnames[:1] if code is not None and code.co_argcount else ()
+    around = getattr(fn, "__qualname__", "").rpartition(".")[0]
+    return first in (("self",), ("cls",)) and bool(around) and not around.endswith("<locals>") and not hasattr(fn, "__self__")
+
+
 def handler(outputs: list[str] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Name what a function returns (the platform's form): `@handler(outputs=["dataset", "score"])`. The function itself stays as it is.
 
     Raises:
         InvalidError: outputs is not a list of names.
     """
-    if outputs is not None and (not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs)):
-        raise InvalidError(
-            f"outputs={outputs!r} is not a list of names", field="outputs", value=outputs, cure='give a list: ["dataset", "score"]'
-        )
+    from .options import check_names
+
+    check_names("outputs", outputs, 'a list of different names, such as ["dataset", "score"]')
 
     def mark(fn: Callable[..., Any]) -> Callable[..., Any]:
         fn.__runwright_outputs__ = outputs  # type: ignore[attr-defined]

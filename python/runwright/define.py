@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._engine import engine, load_plugins
 from .exceptions import InvalidError
+from .options import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,7 @@ def define_described(
     engine().actions(kind)  # an unknown kind, before anything is fetched
     description = rest.pop("description", None) or ""
     labels = rest.pop("labels", None) or []
+    check_names("requirements", rest.get("requirements"), 'a list of text, such as ["scikit-learn"]')
     spec: Record = {name: value for name, value in rest.items() if value is not None}
     if code is not None or code_src is not None:
         spec = {**_source(code, code_src, handler), **spec}

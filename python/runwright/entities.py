@@ -254,11 +254,9 @@ def _take_in(entity: Record, kind: str | None, name: str, value: Any) -> Entity:
     with tempfile.TemporaryDirectory() as folder:
         try:
             # A plain value is kept as a file, too: an entity is bytes.
-            descriptor = materialize.write(value, folder, name, name=name, inline=False)
+            descriptor = materialize.write(value, folder, name, name=name, role=str(entity["type"]), inline=False)
         except materialize.MaterializeFailed as error:
-            raise MaterializeError(
-                f"{entity['type']} {name!r}: {error.message}", field="data", value=type(value).__name__, cure=error.cure
-            ) from error
+            raise MaterializeError(error.message, field="data", value=type(value).__name__, cure=error.cure) from error
         file = Path(folder) / descriptor.pop("path")
         descriptor.pop("type")
         found = descriptor.pop("kind")

@@ -101,7 +101,7 @@ class RunError(RunwrightError):
         parts = [self.message]
         if self.traceback:
             parts.append(self.traceback.rstrip())
-        elif self.log:
+        elif self.log and self.log[-1] not in self.message:  # what an installer printed is in the message already
             parts.append("last log lines:\n" + "\n".join(f"  {line}" for line in self.log))
         if self.cure:
             parts.append(f"→ {self.cure}")

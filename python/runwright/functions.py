@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._engine import engine
 from .exceptions import InvalidError
-from .options import Call, split
+from .options import Call, parameter_names, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -152,9 +152,21 @@ class Function:
 
         Raises: as `run`; either all runs are created or none.
         """
-        from .submit import submit_map
+        from .submit import numbered, submit_map
 
-        return submit_map(self, [split(self, *_item(item, kwargs)) for item in items])
+        if isinstance(items, (str, bytes, dict)) or not hasattr(items, "__iter__"):
+            raise InvalidError(
+                f"items={items!r} is not a list of items",
+                field="items",
+                value=items,
+                cure=f'give a list with a dict for each run: {self.name}.map([{{"name": value}}, …])',
+            )
+        parameter_names(self)  # what is wrong with the function itself is not an item's fault
+        calls = []
+        for index, item in enumerate(items):
+            with numbered(index):
+                calls.append(split(self, *_item(item, kwargs)))
+        return submit_map(self, calls)
 
     def delete(self, *, all_versions: bool = False) -> None:
         """Delete this version, or all. Runs stay.

@@ -100,17 +100,34 @@ def check_options(options: dict[str, Any]) -> None:
             )
 
 
+def check_names(field: str, value: Any, meaning: str) -> None:
+    """A list of text that names something: none twice.
+
+    Raises:
+        InvalidError: it is none.
+    """
+    if value is None:
+        return
+    if isinstance(value, str):
+        raise InvalidError(f"{field}={value!r} is text", field=field, value=value, cure=f"give a list: [{value!r}]")
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value) or len(set(value)) < len(value):
+        raise InvalidError(f"{field}={value!r} is not {meaning}", field=field, value=value, cure=f"give {meaning}")
+
+
 def _places(function: Function, args: tuple[Any, ...]) -> list[str]:
     if not args:
         return []
     signature = function.record["spec"].get("signature") or []
     places = [one["name"] for one in signature if one["kind"] in ("positional_only", "positional_or_keyword") and not one.get("inject")]
     if len(args) > len(places):
+        rest = next((one["name"] for one in signature if one["kind"] == "var_positional"), None)
         raise InvalidError(
-            f"{function.name} takes {len(places)} arguments by place, {len(args)} were given",
+            f"{function.name} takes {len(places)} argument{'' if len(places) == 1 else 's'} by place, {len(args)} were given",
             field="arguments",
             value=len(args),
-            cure=f"it takes {', '.join(places) or 'none'}",
+            cure=f"make *{rest} a parameter that takes a list: what is tracked has a name"
+            if rest
+            else f"it takes {', '.join(places) or 'none'}",
         )
     return places
 

@@ -11,6 +11,7 @@ from .exceptions import InvalidError
 if TYPE_CHECKING:
     from .differences import Differences
     from .entities import Entity
+    from .functions import Function
     from .run import Run
     from .run_list import RunList
 
@@ -52,7 +53,7 @@ def default_project() -> str:
     return _project or os.environ.get("RUNWRIGHT_PROJECT") or "default"
 
 
-def attach(key: str) -> Run:
+def attach(key: str | Run) -> Run:
     """The run of a key, an id or the beginning of one, from any process on this machine or with the same store.
 
     Raises:
@@ -60,11 +61,27 @@ def attach(key: str) -> Run:
     """
     from .run import Run
 
-    return Run(engine().run(key).wait())
+    return Run(engine().run(_of_run(key)).wait())
+
+
+def _of_run(run: Any) -> str:
+    """The key or id that something names a run by."""
+    from .run import Run
+
+    if isinstance(run, Run):
+        return run.id
+    if not isinstance(run, str):
+        raise InvalidError(
+            f"{run!r} names no run",
+            field="run",
+            value=run,
+            cure="give a run, its key (store://…), or the first 6 or more characters of its id",
+        )
+    return run
 
 
 def runs(
-    function: str | None = None,
+    function: str | Function | None = None,
     state: str | None = None,
     *,
     project: str | None = None,
@@ -76,7 +93,7 @@ def runs(
     """Runs, the newest first.
 
     Args:
-        function: of that name. state: in that state, e.g. "ERROR". project: of that project; "*" of all. map: of that fan-out.
+        function: of that name, or that function. state: in that state, e.g. "ERROR". project: of that project; "*" of all. map: of that fan-out.
         limit: how many at most (None: all). before: older than the run of that id, for the next page. open: only those that have not ended.
 
     Raises:
@@ -85,8 +102,18 @@ def runs(
     from .run import Run
     from .run_list import RunList
 
+    name: Any = getattr(function, "name", function)
+    for field, value, meaning in (
+        ("function", name, "the name of a function"),
+        ("state", state, 'a state, such as "ERROR"'),
+        ("project", project, "the name of a project"),
+    ):
+        if value is not None and not isinstance(value, str):
+            raise InvalidError(f"{field}={value!r} is not {meaning}", field=field, value=value, cure=f"give {meaning}")
+    if limit is not None and (not isinstance(limit, int) or limit < 0):
+        raise InvalidError(f"limit={limit!r} is not a number of runs", field="limit", value=limit, cure="give 0 or more, or None for all")
     where = None if project == "*" else project or default_project()
-    found = engine().runs(project=where, function=function, state=state, map=map, open=open, before=before, limit=limit).wait()
+    found = engine().runs(project=where, function=name, state=state, map=map, open=open, before=before, limit=limit).wait()
     return RunList(Run(record) for record in found)
 
 
@@ -104,9 +131,8 @@ def get_entity(key: str) -> Entity:
 def diff(left: Run | str, right: Run | str) -> Differences:
     """What tells two runs apart: version, parameters, inputs, results, metrics, provenance, …"""
     from .differences import Differences
-    from .run import Run
 
-    a, b = (run.id if isinstance(run, Run) else run for run in (left, right))
+    a, b = _of_run(left), _of_run(right)
     return Differences(a, b, engine().compare(a, b).wait())
 
 

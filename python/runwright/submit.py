@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine
-from .exceptions import InvalidError
+from .exceptions import InvalidError, RunwrightError
 from .options import CLUSTER, Call
 from .values import Arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from .functions import Function
     from .run import Run
     from .run_list import RunList
@@ -66,7 +69,8 @@ def submit_map(function: Function, calls: list[Call]) -> RunList:
         for index, call in enumerate(calls):
             if call.options.get("inline"):
                 raise InvalidError("map() does not run inline", field="inline", value=True, cure="call run(inline=True) for one item")
-            request, arguments = request_of(function, call)
+            with numbered(index):
+                request, arguments = request_of(function, call)
             request["map"] = {"id": fan_out, "index": index, "of": len(calls)}
             requests.append(request)
             staged.append(arguments)
@@ -76,6 +80,16 @@ def submit_map(function: Function, calls: list[Call]) -> RunList:
             arguments.discard()
         raise
     return runs.wait() if calls and calls[0].options.get("wait") else runs
+
+
+@contextmanager
+def numbered(index: int) -> Generator[None]:
+    """What is wrong with one item of many says with which."""
+    try:
+        yield
+    except RunwrightError as error:
+        error.message = f"items[{index}]: {error.message}"
+        raise
 
 
 def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
@@ -97,7 +111,7 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
     for name in ("action", "resources", "envs", "secrets", "timeout", "grace", "labels", "cache"):
         if options.get(name) is not None:
             request[name] = options[name]
-    _check_types(request)
+    _check_types(request, options)
     if options.get("retries") is not None:
         request["retries"] = _retries(options["retries"])
     extra = {name: options[name] for name in CLUSTER if options.get(name) is not None}
@@ -133,15 +147,17 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "grace": ((int, float), "a number of seconds"),
     "labels": ((list, tuple), 'a list of text, such as ["nightly"]'),
     "cache": (bool, "True or False"),
+    "inline": (bool, "True or False"),
+    "wait": (bool, "True or False"),
+    "local_execution": (bool, "True or False"),
 }
 
 
-def _check_types(request: Record) -> None:
+def _check_types(request: Record, options: dict[str, Any]) -> None:
     for name, (kind, meaning) in _TYPES.items():
-        if name in request:
-            value = request[name]
-            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-                raise InvalidError(f"{name}={value!r} is not {meaning}", field=name, value=value, cure=f"give {meaning}")
+        value = options.get(name)
+        if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+            raise InvalidError(f"{name}={value!r} is not {meaning}", field=name, value=value, cure=f"give {meaning}")
     for name in ("secrets", "labels"):
         for item in request.get(name, ()):
             if not isinstance(item, str):

@@ -18,7 +18,7 @@ def is_plain(value: Any, depth: int = 0) -> bool:
     """Whether a value is JSON as it stands: exact types, finite floats, 64-bit integers, text keys that do not begin with `$`."""
     kind = type(value)
     if kind in _PLAIN:
-        return True
+        return kind is not str or value.isascii() or _is_utf8(value)
     if kind is int:
         return -(1 << 63) <= value < 1 << 63
     if kind is float:
@@ -28,8 +28,14 @@ def is_plain(value: Any, depth: int = 0) -> bool:
     if kind is list:
         return all(is_plain(item, depth + 1) for item in value)
     if kind is dict:
-        return all(type(key) is str and key[:1] != "$" and is_plain(item, depth + 1) for key, item in value.items())
+        return all(type(key) is str and key[:1] != "$" and is_plain(key) and is_plain(item, depth + 1) for key, item in value.items())
     return False
+
+
+def _is_utf8(text: str) -> bool:
+    from .materialize.values import is_utf8
+
+    return is_utf8(text)
 
 
 class Arguments:
@@ -88,10 +94,10 @@ class Arguments:
         if self.staging is None:
             self.staging = _staging()
         try:
-            descriptor = materialize.write(value, self.staging, f"inputs/{name}", name=name)
+            descriptor = materialize.write(value, self.staging, f"inputs/{name}", name=name, role="argument")
         except materialize.MaterializeFailed as error:
             self.discard()
-            raise MaterializeError(f"{name}: {error.message}", field=name, value=type(value).__name__, cure=error.cure) from error
+            raise MaterializeError(error.message, field=name, value=type(value).__name__, cure=error.cure) from error
         if descriptor["type"] == "value":
             self.parameters[name] = descriptor["value"]
         else:

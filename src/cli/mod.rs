@@ -127,7 +127,7 @@ pub struct Call {
     pub aside: bool,
 }
 
-/// Tracked runs of data-science functions, on this machine or on any Kubernetes namespace.
+/// Tracked runs of data-science functions, on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "runwright", version, max_term_width = 120, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 success, 1 the run failed, 2 wrong arguments, 3 another error, 130 Ctrl-C (runs go on).\n\

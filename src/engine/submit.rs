@@ -35,8 +35,10 @@ impl Engine {
         let mut runs: Vec<Run> = Vec::with_capacity(requests.len());
         let mut prepared: Vec<Prepared> = Vec::with_capacity(requests.len());
         let mut functions = HashMap::new();
-        for request in requests {
-            match self.prepare(backend.as_ref(), request, &mut functions).await? {
+        for (index, request) in requests.into_iter().enumerate() {
+            let of_many = request.map.is_some();
+            let ready = self.prepare(backend.as_ref(), request, &mut functions).await;
+            match ready.map_err(|error| if of_many { error.of_item(index) } else { error })? {
                 Found::Cached(run) => runs.push(*run),
                 Found::New(new) => {
                     runs.push(new.run.clone());

@@ -162,12 +162,29 @@ impl Signature {
     }
 }
 
-/// A value as it is shown in a message.
+/// A value as it is shown in a message: as Python writes it.
 fn shorten(value: &Value) -> String {
-    let text = value.to_string();
+    let text = written(value);
     match text.char_indices().nth(80) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,
+    }
+}
+
+fn written(value: &Value) -> String {
+    let all = |items: &[Value]| items.iter().map(written).collect::<Vec<_>>().join(", ");
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Array(items) => format!("[{}]", all(items)),
+        Value::Object(map) => match map.iter().next() {
+            // As `materialize/values.py` marks them.
+            Some((mark, Value::Array(items))) if map.len() == 1 && mark == "$tuple" => format!("({}{})", all(items), if items.len() == 1 { "," } else { "" }),
+            Some((mark, Value::Array(items))) if map.len() == 1 && mark == "$set" => format!("{{{}}}", all(items)),
+            _ => format!("{{{}}}", map.iter().map(|(name, value)| format!("{name:?}: {}", written(value))).collect::<Vec<_>>().join(", ")),
+        },
+        Value::Number(_) | Value::String(_) => value.to_string(),
     }
 }
 
@@ -202,7 +219,9 @@ mod tests {
             (json!({"depht": 8}), &["di"][..], "did you mean \"depth\""),
             (json!({"depth": "8"}), &["di"][..], "give depth as int"),
             (json!({"depth": true}), &["di"][..], "give depth as int"),
-            (json!({"depth": {"$tuple": [1]}}), &["di"][..], "give depth as int"),
+            (json!({"depth": null}), &["di"][..], "depth=None is not int"),
+            (json!({"depth": [true, {"a": {"$set": [1, 2]}}]}), &["di"][..], "depth=[True, {\"a\": {1, 2}}] is not int"),
+            (json!({"depth": {"$tuple": [1]}}), &["di"][..], "depth=(1,) is not int"),
             (json!({}), &[][..], "needs \"di\""),
             (json!({"di": 1}), &["di"][..], "given twice"),
         ] {

@@ -35,8 +35,9 @@ struct Source {
 
 impl Spec {
     fn parse(spec: &Map<String, Value>) -> Result<Self> {
-        serde_json::from_value(Value::Object(spec.clone()))
-            .map_err(|error| Error::invalid("spec", "", format!("the spec of a python function is not complete: {error}"), "define it with code= or code_src= and handler="))
+        serde_json::from_value(Value::Object(spec.clone())).map_err(|error| {
+            Error::invalid("spec", "", format!("the spec of a python function is not right: {error}"), "correct it; code= or code_src= and handler= say what is called")
+        })
     }
 }
 

@@ -328,7 +328,8 @@ fn local_error(verb: &str, path: &FilePath, error: &std::io::Error) -> Error {
     let cure = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "the disk is full: free some room and try again",
         std::io::ErrorKind::PermissionDenied => "give yourself the right, or set RUNWRIGHT_ARTIFACTS to another place",
-        std::io::ErrorKind::NotFound => "it was deleted",
+        std::io::ErrorKind::NotFound if verb != "written" => "it was deleted",
+        std::io::ErrorKind::NotFound => "check that its folder can be made, or set RUNWRIGHT_ARTIFACTS to another place",
         _ => "check the disk",
     };
     Error::store(format!("{} cannot be {verb}: {error}", path.display()), cure)

@@ -47,8 +47,8 @@ impl Store {
                 if path.contains("://") {
                     return Err(Error::invalid(
                         "RUNWRIGHT_STORE",
-                        url,
-                        format!("{url:?} is no store that Runwright knows"),
+                        without_password(url),
+                        format!("{:?} is no store that Runwright knows", without_password(url)),
                         "use a path, sqlite:///path or postgresql://user@host/database",
                     ));
                 }
@@ -87,7 +87,7 @@ fn from_rows<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>> {
 
 fn without_password(url: &str) -> String {
     url::Url::parse(url).map_or_else(
-        |_| "postgresql://…".into(),
+        |_| format!("{}://…", url.split("://").next().unwrap_or_default()),
         |mut parsed| {
             // Both fail only for URLs that cannot have them, and then there is nothing to hide.
             let _ = parsed.set_password(None);

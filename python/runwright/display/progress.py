@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .._engine import engine
+from ..exceptions import InvalidError
 from ..records import FINAL
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ def waiting(records: list[Record], timeout: float | None, progress: bool | None)
         progress: True shows it in any case, False never, None where a person looks: in a terminal or a notebook.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the runs go on.
+        InvalidError: no such timeout. KeyboardInterrupt: Ctrl-C; the runs go on.
     """
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0):
+        raise InvalidError(
+            f"timeout={timeout!r} is not a number of seconds", field="timeout", value=timeout, cure="give 0 or more, or None"
+        )
     records = list(records)
     now = time.monotonic()
     deadline = None if timeout is None else now + max(0.0, timeout)

@@ -9,7 +9,7 @@ import time
 
 from . import context as contexts
 from .bind import bind, plain_parameters
-from .failure import Failed, describe
+from .failure import Failed, describe, foreign
 from .load import unwrap
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
@@ -94,7 +94,7 @@ def collect(value: Any, declared: Any, base: str) -> Any:
         except Exception as error:
             if type(error).__name__ != "MaterializeFailed":
                 raise
-            raise Failed("OutputError", error.message, error.cure) from (error.__cause__ or error)  # type: ignore[attr-defined]
+            raise Failed("OutputError", error.message, error.cure) from foreign(error)  # type: ignore[attr-defined]
     return shape, outputs
 
 

@@ -56,8 +56,17 @@ def describe(error: BaseException) -> dict[str, Any]:
         )
     elif known is None and isinstance(error, SystemExit):
         described["message"] = f"exited with {error.code!r}"
+    elif known is None and (cure := _cure(error)):
+        described["cure"] = cure
     described["message"] = described["message"][:_LONGEST_MESSAGE]
     return described
+
+
+def foreign(error: BaseException) -> Any:
+    """What is behind an error of ours, which says itself what its message says: the first in the chain of causes that is none of ours."""
+    while error is not None and type(error).__name__ in ("MaterializeFailed", "Failed", "Unsuitable"):
+        error = error.__cause__  # type: ignore[assignment]
+    return error
 
 
 def text_of(error: BaseException) -> str:
@@ -82,6 +91,16 @@ def _disk_full(error: BaseException) -> Any:
             return current
         seen.append(current)
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)  # type: ignore[assignment]
+    return None
+
+
+def _cure(error: BaseException) -> Any:
+    """What helps against errors that come of where the code runs, or None."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return f"install what brings {package!r}, or name it in `requirements`: a function that has any runs with just those"
+    if isinstance(error, EOFError) and str(error) == "EOF when reading a line":
+        return "a run has no keyboard: make it a parameter, or use inline=True"
     return None
 
 

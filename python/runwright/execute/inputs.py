@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from . import journal
-from .failure import Failed, text_of
+from .failure import Failed, foreign, text_of
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _value(name: str, given: dict[str, Any], base: str) -> Any:
     except Failed:
         raise
     except Exception as error:
-        raise _unreadable(name, error) from error
+        raise _unreadable(name, error) from foreign(error)
 
 
 def _unreadable(name: str, error: Exception) -> Failed:

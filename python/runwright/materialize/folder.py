@@ -29,7 +29,7 @@ def write(source: str, path: str) -> dict[str, Any]:
         MaterializeFailed: it holds a link to a folder, a dangling link, a pipe or socket, or the place of the output itself.
     """
     if os.path.realpath(path).startswith(os.path.join(os.path.realpath(source), "")):
-        raise MaterializeFailed(f"the folder {source!r} holds the place where outputs are written", "return a folder made for the output")
+        raise MaterializeFailed(f"the folder {source!r} holds the place where outputs are written", "give a folder made for this")
     files = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for name, full, mode in _walk(source, ""):

@@ -108,7 +108,7 @@ def check_python(descriptor: dict[str, Any]) -> None:
     if written and written != here:
         raise MaterializeFailed(
             f"it was pickled by Python {written} and cannot be read by Python {here}",
-            f"read it with Python {written}, or return a value that is not pickled (a data frame, an array, JSON values)",
+            f"read it with Python {written}, or keep a value that is not pickled (a data frame, an array, JSON values)",
         )
 
 
@@ -135,16 +135,16 @@ def refuse(value: Any) -> None:
     """
     for kinds, what, cure in _REFUSED:
         if isinstance(value, kinds):
-            raise MaterializeFailed(f"a {type(value).__name__} cannot be kept: {what}", cure)
+            raise MaterializeFailed(f"such a thing cannot be kept: {what}", cure)
 
 
 _REFUSED: tuple[tuple[tuple[type, ...], str, str], ...] = (
-    ((types.GeneratorType, map, filter, zip, types.AsyncGeneratorType), "it is used up as it is read", "return a list: `return list(…)`"),
-    ((types.CoroutineType,), "it was never awaited", "await it and return what it gives"),
+    ((types.GeneratorType, map, filter, zip, types.AsyncGeneratorType), "it is used up as it is read", "make it a list: `list(…)`"),
+    ((types.CoroutineType,), "it was never awaited", "await it: what it gives can be kept"),
     (
         (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper),
         "it is an open file of this process",
-        "close it and return its path as `pathlib.Path`, or what it holds",
+        "close it and give its path as `pathlib.Path`, or what it holds",
     ),
 )
 
@@ -153,11 +153,11 @@ def _why(value: Any, error: BaseException, without: bool) -> tuple[str, str]:
     """Message and cure for what does not pickle; `without`: cloudpickle was not there to try."""
     message = f"cannot be pickled ({first_line(error)})"
     if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):  # cloudpickle wraps it
-        return message, "it is nested too deep: return it in a flat form"
+        return message, "it is nested too deep: give it in a flat form"
     if without and not (isinstance(error, TypeError) and "cannot pickle" in str(error)):
         return message + ", and cloudpickle, which might, is not installed", _INSTALL
     return message, (
-        "return plain data, a data frame, an array or a model instead; or leave out what belongs to this process "
+        "give plain data, a data frame, an array or a model instead; or leave out what belongs to this process "
         f"(locks, connections, open files, generators) by `__getstate__` of {type_name(value)}; or register a materializer"
     )
 

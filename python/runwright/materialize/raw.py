@@ -64,12 +64,12 @@ class File(Materializer):
         except OSError as error:
             raise MaterializeFailed(
                 f"there is no readable file at {source!r} ({error.strerror})",
-                "write the file before returning its path; a relative path is below the working directory",
+                "write the file first, or give its path as text; a relative path is below the working directory",
             ) from error
         if stat.S_ISDIR(mode):
             return folder.write(source, path)
         if not stat.S_ISREG(mode):
-            raise MaterializeFailed(f"{source!r} is neither a file nor a folder", "return the path of a regular file")
+            raise MaterializeFailed(f"{source!r} is neither a file nor a folder", "give the path of a regular file")
         try:
             with Path(source).open("rb"):
                 pass

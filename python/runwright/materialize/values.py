@@ -118,7 +118,7 @@ class _Encoder:
         if value is None or cls is bool:
             return value
         if cls is str:
-            return value if value.isascii() or _is_utf8(value) else self.tag("$str", _b64(value.encode("utf-8", "surrogatepass")))
+            return value if value.isascii() or is_utf8(value) else self.tag("$str", _b64(value.encode("utf-8", "surrogatepass")))
         if cls is int:
             # Beyond 64 bits other JSON readers (the Rust core) lose digits; hex, because Python limits long decimals.
             return value if -(1 << 63) <= value < 1 << 63 else self.tag("$int", hex(value))
@@ -150,7 +150,7 @@ class _Encoder:
         return self.tag("$" + cls.__name__, items)
 
     def mapping(self, value: dict[Any, Any], depth: int) -> Any:
-        if all(type(key) is str and key[:1] != "$" and (key.isascii() or _is_utf8(key)) for key in value):
+        if all(type(key) is str and key[:1] != "$" and (key.isascii() or is_utf8(key)) for key in value):
             return {key: self.encode(item, depth + 1) for key, item in value.items()}
         self.deepest = max(self.deepest, depth + 2)
         pairs = [[self.encode(key, depth + 3), self.encode(item, depth + 3)] for key, item in value.items()]
@@ -177,7 +177,7 @@ class _Encoder:
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:  # a lone surrogate: not to be written as JSON that others read

@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 _OWN = ("type", "kind", "format", "path", "size", "sha256", "value", "materializer")
 
 
-def write(value: Any, base: str, relative: str, *, name: str = "result", inline: bool = True) -> dict[str, Any]:
+def write(value: Any, base: str, relative: str, *, name: str = "result", role: str = "output", inline: bool = True) -> dict[str, Any]:
     """Write `value` below `base/relative/` (made only where a file is needed) and describe it.
 
     Args:
         value: anything.
         base: the folder that the descriptor's `path` is relative to, e.g. the run's folder.
         relative: below it, where files go, e.g. `outputs/clean`.
-        name: of the output, for errors.
-
+        name, role: what it is called and what it is, for errors.
         inline: whether a small plain value may stand in the descriptor itself; if not, it gets a file, too.
 
     Returns:
@@ -52,7 +51,7 @@ def write(value: Any, base: str, relative: str, *, name: str = "result", inline:
             if disk is not None:
                 raise disk from error
             message = f"cannot be written ({first_line(error)})"
-        raise MaterializeFailed(f"The output {name!r} of type {type_name(value)}: {message}", cure) from error
+        raise MaterializeFailed(f"The {role} {name!r} of type {type_name(value)}: {message}", cure) from error
 
 
 def _explain(error: BaseException) -> Any:

@@ -237,6 +237,15 @@ def test_counts_follow_the_records(record, thousands):
     assert watched.counts["RUNNING"] == 0
 
 
+def test_what_installs_the_requirements_is_seen_before_it_runs(thousands, monkeypatch):
+    from runwright.display.terminal_screen import run_line
+
+    records, engine = thousands(1)
+    monkeypatch.setattr(engine, "log", lambda id, start, follow: Done(([{"m": "installing 1 requirement: torch"}], 1, False)))
+    waits = {**records[0], "state": "PENDING", "history": []}
+    assert run_line(waits, Watched([waits], 0.0), 200, False).endswith(" · installing 1 requirement: torch")
+
+
 def test_waiting_works_in_a_thread(place):
     import runwright as rw
 

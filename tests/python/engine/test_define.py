@@ -7,6 +7,7 @@ import math
 import pytest
 
 import runwright as rw
+from runwright import exceptions
 from runwright.define import Used
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -77,3 +78,37 @@ def test_the_version_follows():
     Config.rate = 5
     assert fn.version != first
     assert fn.run(x=2, wait=True).result() == 10
+
+
+def test_what_has_no_name_of_its_own_needs_one():
+    with pytest.raises(exceptions.InvalidError, match="a lambda has no name") as found:
+        rw.function(lambda x: x)
+    assert "name=" in found.value.cure
+    assert rw.function(lambda x: x, name="same")(3) == 3
+
+
+def test_methods_are_told_apart_from_functions():
+    class Model:
+        rate = 2
+
+        def fit(self, x):
+            return self.rate * x
+
+        @staticmethod
+        @rw.function
+        def twice(x):
+            return 2 * x
+
+    with pytest.raises(exceptions.InvalidError, match=r"Model\.fit is a method"):
+        rw.function(Model.fit)
+    assert Model.twice(2) == 4
+    assert rw.function(Model().fit)(3) == 6
+
+
+def test_what_is_given_by_place_must_have_a_name():
+    @rw.function
+    def f(a, *rest):
+        return [a, *rest]
+
+    with pytest.raises(exceptions.InvalidError, match=r"f takes 1 argument by place, 2 were given\n.*\*rest a parameter that takes a list"):
+        f.run(1, 2)

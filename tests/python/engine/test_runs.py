@@ -181,8 +181,9 @@ def test_values_that_are_not_json_travel_as_files():
     import numpy as np
     import pandas as pd
 
-    run = shapes.run(pd.DataFrame({"a": [1]}), np.zeros((2, 3)), {3, 1}, (1, float("inf")))
-    assert run.result() == [["a"], (2, 3), [1, 3], (1, float("inf")), "x"]
+    odd = {"caf\udce9": "\ud800"}  # as names of files that are not UTF-8 are
+    run = shapes.run(pd.DataFrame({"a": [1]}), np.zeros((2, 3)), {3, 1}, (1, float("inf")), odd)
+    assert run.result() == [["a"], (2, 3), [1, 3], (1, float("inf")), odd]
 
 
 def test_map_keeps_the_order_and_reports_partial_failure():
@@ -210,8 +211,11 @@ def test_map_creates_all_or_none():
     def f(a: int):
         return a
 
-    with pytest.raises(exceptions.InvalidError, match='a="x"'):
-        f.map([1, "x"])
+    for items, says in (([1, "x"], r'items\[1\]: f: a="x"'), ([{"a": 1}, {"b": 1}], r'items\[1\]: f has no parameter "b"')):
+        with pytest.raises(exceptions.InvalidError, match=says):
+            f.map(items)
+    with pytest.raises(exceptions.MaterializeError, match=r"items\[2\]: The argument 'a' of type generator: .* used up"):
+        f.map([1, 2, (n for n in "12")])
     assert list(rw.runs()) == []
 
 

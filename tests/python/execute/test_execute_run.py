@@ -214,6 +214,24 @@ def test_causes(lab: Lab, statement: str, cause: str, code: int | None, signal: 
     assert "last words" in end["error"]["log"]
 
 
+@pytest.mark.parametrize(
+    ("statement", "cure"),
+    [
+        ("import no_such_module.part", "install what brings 'no_such_module', or name it in `requirements`"),
+        ("input('name? ')", "inline=True"),
+    ],
+)
+def test_errors_that_come_of_where_it_runs_have_a_cure(lab: Lab, statement: str, cure: str) -> None:
+    assert cure in lab.run(f"def f():\n    {statement}").error["cure"]
+
+
+def test_what_cannot_be_an_output_is_said_once(lab: Lab) -> None:
+    error = lab.run("def f():\n    yield 1").error
+    assert (error["type"], error["traceback"]) == (None, None)
+    assert error["message"] == "The output 'result' of type generator: such a thing cannot be kept: it is used up as it is read"
+    assert error["cure"] == "make it a list: `list(…)`"
+
+
 def test_a_crash_says_where(lab: Lab) -> None:
     ended = lab.run("import os\ndef f(): os.kill(os.getpid(), 11)")
     assert any("Segmentation fault" in line for line in ended.log("stderr"))

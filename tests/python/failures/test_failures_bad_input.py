@@ -57,6 +57,9 @@ def evil_zip(name):
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x,x]\\n" + b"".join(
     b"%c: &%c [%s]\\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 10)) for i in range(9)
 )
+class Methods:
+    def fit(self, x): return x
+
 local = threading.local()
 lock = threading.Lock()
 CASES = {
@@ -71,6 +74,12 @@ CASES = {
     "source that is not there": lambda: project.new_function(name="n", kind="python", code_src="nowhere/x.py", handler="f"),
     "field": lambda: project.new_function(name="n", kind="python", code="def f(): pass", handler="f", requirments=["x"]),
     "name": lambda: project.new_function(name="../n", kind="python", code="def f(): pass", handler="f"),
+    "requirements that are no text": lambda: rw.function(requirements=[3])(local_function),
+    "requirements that are no list": lambda: project.new_function(name="n", kind="python", code="def f(): pass", handler="f", requirements={"a": 1}),
+    "outputs text": lambda: rw.function(outputs="ab")(local_function),
+    "outputs twice": lambda: rw.function(outputs=["a", "a"])(local_function),
+    "outputs of a handler": lambda: rw.handler(outputs=["a", "a"])(local_function),
+    "a method": lambda: rw.function(Methods.fit),
     "requirements text": lambda: rw.function(requirements="numpy")(len),
     "malformed requirement": lambda: project.new_function(name="n", kind="python", code="def f(): pass", handler="f", requirements=["nump y=="]),
     "option requirement": lambda: project.new_function(name="n", kind="python", code="def f(): pass", handler="f", requirements=["--index-url=x"]),
@@ -85,6 +94,11 @@ CASES = {
     "described: wrong type": lambda: described.run(a="x"),
     "described: unknown": lambda: described.run(parameters={"a": 1, "c": 1}),
     "inline: wrong type": lambda: good.run("one", inline=True),
+    "mode that is no bool": lambda: good.run(1, inline="yes"),
+    "wait that is no bool": lambda: good.run(1, wait="no"),
+    "map: a dict": lambda: good.map({"a": 1}),
+    "map: text": lambda: good.map("12"),
+    "map: a number": lambda: good.map(3),
     "map: one wrong": lambda: good.map([{"a": 1}, {"a": "x"}]),
     "map: one misnamed": lambda: good.map([{"a": 1}, {"aa": 1}]),
     "project": lambda: rw.get_project("defautl"),
@@ -98,6 +112,12 @@ CASES = {
     "key of nothing": lambda: frame.run("store://default/dataitem/table/x:0190"),
     "key of another type": lambda: rw.get_entity("store://default/run/python/01a20fa4-1bcb-74c3-b5f7-344132c93208"),
     "no key": lambda: frame.run(inputs={"di": "table.csv"}),
+    "attach to nothing at all": lambda: rw.attach(3),
+    "diff": lambda: rw.diff(3, 4),
+    "runs of a number": lambda: rw.runs(3),
+    "limit": lambda: rw.runs(limit=-1),
+    "limit text": lambda: rw.runs(limit="10"),
+    "timeout of a wait": lambda: rw.runs().wait(timeout="10"),
     "attach": lambda: rw.attach("store://default/run/python/nope"),
     "attach to nothing": lambda: rw.attach("01a20fa4-1bcb-74c3-b5f7-344132c93208"),
     "quantity": lambda: good.run(1, resources={"cpu": "two"}),

@@ -145,3 +145,17 @@ def test_deleted_with_its_project(home: Home) -> None:
         """
     )
     assert not list(files_with(home.path, [b"a-value-of", b"another-value", b"b-value"]))
+
+
+def test_a_password_in_the_address_of_a_store_is_not_told(home: Home) -> None:
+    told = home.json("""
+import json
+import runwright as rw
+try:
+    rw.use(store="mysql://me:geheim@host/x")
+    rw.runs()
+except rw.RunwrightError as error:
+    print(json.dumps([str(error), error.value]))
+""")
+    assert told[0].startswith('"mysql://me@host/x" is no store')
+    assert told[1] == "mysql://me@host/x"

@@ -107,11 +107,11 @@ async def stream():
 @pytest.mark.parametrize(
     ("make", "says", "cure"),
     [
-        (generator, "generator", "return list("),
-        (lambda: map(str, [1]), "map", "return list("),
-        (lambda: zip([1], [2], strict=False), "zip", "return list("),
-        (lambda: filter(None, [1]), "filter", "return list("),
-        (stream, "async_generator", "return list("),
+        (generator, "generator", "make it a list"),
+        (lambda: map(str, [1]), "map", "make it a list"),
+        (lambda: zip([1], [2], strict=False), "zip", "make it a list"),
+        (lambda: filter(None, [1]), "filter", "make it a list"),
+        (stream, "async_generator", "make it a list"),
         (coroutine, "coroutine", "await"),
         (lambda: open(os.devnull), "open file", "path"),
         (lambda: open(os.devnull, "rb"), "open file", "path"),
