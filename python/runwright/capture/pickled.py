@@ -31,7 +31,9 @@ def capture_pickle(fn: Any, name: str, value: Any) -> dict[str, Any]:
     title = str(getattr(fn, "__qualname__", None) or type(fn).__qualname__)
     what = "it" if value is None or value is fn else repr(name)
     kind = type(value if value is not None else fn).__qualname__
-    cures = _CURES.format(name=what)
+    code = getattr(fn, "__code__", None)
+    typed = what == "it" and code is not None and code.co_filename in ("<stdin>", "<string>")
+    cures = "put it into a file: Python keeps no source of what is typed, piped or given by -c" if typed else _CURES.format(name=what)
     try:
         import cloudpickle
     except ImportError:
