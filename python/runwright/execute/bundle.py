@@ -37,13 +37,10 @@ def bundle_files() -> dict[str, str]:
 
 def digest(files: dict[str, str]) -> str:
     """What names a bundle: the SHA-256 of its paths and texts, in hexadecimal."""
-    import hashlib
+    from .lean import sha256
 
-    total = hashlib.sha256()
-    for path, text in sorted(files.items()):
-        data = text.encode("utf-8")
-        total.update(f"{path}\0{len(data)}\0".encode() + data)
-    return total.hexdigest()
+    parts = [(path, text.encode("utf-8")) for path, text in sorted(files.items())]
+    return sha256(b"".join(f"{path}\0{len(data)}\0".encode() + data for path, data in parts))
 
 
 def write(home: str) -> str:

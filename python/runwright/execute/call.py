@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from . import context as contexts
@@ -85,10 +86,14 @@ def collect(value: Any, declared: Any, base: str) -> Any:
     else:
         shape, named = "single", {"result": value}
     global _write
-    if _write is None:
-        from ..materialize import write as _write
     outputs = {}
     for name, entry in named.items():
+        if type(entry) in _SCALARS and _is_plain(entry) and _REGISTERED not in sys.modules:
+            # What most results are: without the import of the materializers, which is a good part of a short run.
+            outputs[name] = {"type": "value", "kind": "json", "format": "json", "value": entry, "of": type(entry).__name__}
+            continue
+        if _write is None:
+            from ..materialize import write as _write
         try:
             outputs[name] = _write(entry, base, f"outputs/{folder_name(name)}", name=name)
         except Exception as error:
@@ -96,6 +101,18 @@ def collect(value: Any, declared: Any, base: str) -> Any:
                 raise
             raise Failed("OutputError", error.message, error.cure) from foreign(error)  # type: ignore[attr-defined]
     return shape, outputs
+
+
+_SCALARS = (bool, int, float, str)
+# Where materializers that users registered are.
+_REGISTERED = "_runwright_materializers"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a scalar is JSON as it stands: finite, within 64 bits, short."""
+    if type(value) is str:
+        return value.isascii() and len(value) < 1024
+    return bool(-(1 << 63) <= value < 1 << 63) if type(value) is int else bool(value - value == 0)
 
 
 def _as_declared(value: Any, declared: list[str]) -> Any:
