@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::model::event::Event;
 use crate::model::function::Function;
-use crate::model::name::Name;
+use crate::model::name::{Name, RunId};
 use crate::model::plan::Plan;
 use crate::model::run::Run;
 
@@ -103,8 +103,11 @@ pub trait Backend: Send + Sync {
     /// The folder below which the paths in output descriptors lie.
     fn outputs(&self, run: &Run) -> PathBuf;
 
-    /// The records of all runs that are found there, as they were handed over.
-    async fn discover(&self) -> Result<Vec<Run>>;
+    /// All runs that are found there, the oldest first.
+    async fn discover(&self) -> Result<Vec<RunId>>;
+
+    /// The record of a run that is found there, as it was handed over. None where there is none that can be read.
+    async fn find(&self, id: RunId) -> Result<Option<Run>>;
 
     /// The function version that a run is of, where it is found there, too.
     fn version(&self, run: &Run) -> Option<Function>;

@@ -1,9 +1,12 @@
 //! Garbage collection: folders of runs that ended long ago, and what killed clients left.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Engine;
 use crate::error::Result;
+use crate::model::name::RunId;
+use crate::model::run::Input;
 use crate::model::time;
 use crate::store::RunFilter;
 
@@ -22,11 +25,13 @@ impl Engine {
         self.sync().await?;
         let mut collected = Collected::default();
         let now = time::now().as_duration();
+        let age = jiff::SignedDuration::try_from(age).unwrap_or(jiff::SignedDuration::MAX);
+        let needed = self.needed().await?;
         for backend in &self.backends {
-            for found in backend.discover().await? {
-                let Some(run) = self.store.run(found.id).await? else { continue };
+            for id in backend.discover().await? {
+                let Some(run) = self.store.run(id).await? else { continue };
                 let ended = run.history.last().map_or(run.updated, |last| last.time).as_duration();
-                if run.state.is_final() && now.saturating_sub(ended) >= jiff::SignedDuration::try_from(age).unwrap_or(jiff::SignedDuration::MAX) && !self.is_needed(&run).await? {
+                if run.state.is_final() && now.saturating_sub(ended) >= age && !needed.contains_key(&id) {
                     if !dry_run {
                         backend.remove(&run).await?;
                     }
@@ -38,9 +43,16 @@ impl Engine {
         Ok(collected)
     }
 
-    /// Whether a run that has not ended reads this one's folder.
-    async fn is_needed(&self, run: &crate::model::run::Run) -> Result<bool> {
-        let open = self.store.runs(&RunFilter { project: Some(run.project.clone()), open: true, ..RunFilter::default() }).await?;
-        Ok(open.iter().flat_map(|open| open.spec.inputs.values()).any(|input| matches!(input, crate::model::run::Input::Run { run: id, .. } if *id == run.id)))
+    /// The runs whose folder may still be read, each with the key of one that has not ended and reads it.
+    pub(super) async fn needed(&self) -> Result<HashMap<RunId, String>> {
+        let mut needed = HashMap::new();
+        for open in self.store.runs(&RunFilter { open: true, ..RunFilter::default() }).await? {
+            for input in open.spec.inputs.values() {
+                if let Input::Run { run, .. } = input {
+                    needed.insert(*run, open.key.clone());
+                }
+            }
+        }
+        Ok(needed)
     }
 }

@@ -47,6 +47,7 @@ impl Engine {
                             ));
                         }
                         State::Created | State::Pending | State::Running | State::Resume => {
+                            self.check_reach(&name, &upstream)?;
                             json!({"run": upstream.id, "output": output, "as": if as_entity { "entity" } else { "value" }})
                         }
                     }
@@ -55,6 +56,19 @@ impl Engine {
             resolved.insert(name, value);
         }
         Ok(resolved)
+    }
+
+    /// What a run waits for it must be able to see.
+    fn check_reach(&self, name: &str, upstream: &Run) -> Result<()> {
+        if self.backend(upstream.backend.as_str()).is_ok_and(|backend| backend.reaches(upstream)) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            name,
+            &upstream.key,
+            format!("{name}: the run {} that it comes from has not ended, and executes where it cannot be waited for from here ({})", upstream.key, upstream.backend),
+            "wait for that run first: run.wait()",
+        ))
     }
 
     /// An entity as an input.

@@ -53,7 +53,13 @@ impl Engine {
         if let Some(run) = open.first() {
             return Err(Error::conflict(format!("project {name} has runs that go on, for one {}", run.key), "stop them first, or wait for them"));
         }
-        for run in self.store.runs(&RunFilter { project: Some(project.name.clone()), ..RunFilter::default() }).await? {
+        let runs = self.store.runs(&RunFilter { project: Some(project.name.clone()), ..RunFilter::default() }).await?;
+        let needed = self.needed().await?;
+        if let Some((run, reader)) = runs.iter().find_map(|run| needed.get(&run.id).map(|reader| (run, reader))) {
+            return Err(Error::conflict(format!("project {name} has a run that {reader} reads, which has not ended: {}", run.key), "stop that one first, or wait for it"));
+        }
+        // The record goes last: who is interrupted may begin again.
+        for run in runs {
             if let Ok(backend) = self.backend(run.backend.as_str()) {
                 backend.remove(&run).await?;
             }

@@ -45,6 +45,9 @@ impl Engine {
         if !run.state.is_final() {
             return Err(Error::conflict(format!("run {} is {}", run.id, run.state), "stop it first, or wait for it"));
         }
+        if let Some(reader) = self.needed().await?.get(&run.id) {
+            return Err(Error::conflict(format!("run {} is read by {reader}, which has not ended", run.id), "stop that one first, or wait for it"));
+        }
         if let Ok(backend) = self.backend(run.backend.as_str())
             && backend.reaches(&run)
         {

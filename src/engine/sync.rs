@@ -21,8 +21,10 @@ impl Engine {
     pub async fn sync(&self) -> Result<Synced> {
         let mut synced = Synced::default();
         for backend in &self.backends {
-            for run in backend.discover().await? {
-                if self.store.run(run.id).await?.is_none() {
+            for id in backend.discover().await? {
+                if !self.store.has_run(id).await?
+                    && let Some(run) = backend.find(id).await?
+                {
                     self.adopt(backend.as_ref(), &run).await?;
                     synced.found += 1;
                 }
@@ -60,7 +62,7 @@ impl Engine {
         let id = text.rsplit('/').next().unwrap_or(text);
         let Ok(id) = id.parse::<RunId>() else { return Ok(None) };
         for backend in &self.backends {
-            if let Some(run) = backend.discover().await?.into_iter().find(|run| run.id == id) {
+            if let Some(run) = backend.find(id).await? {
                 self.adopt(backend.as_ref(), &run).await?;
                 return Ok(Some(run));
             }

@@ -57,6 +57,11 @@ impl Store {
         Ok(self.run_and_revision(id).await?.map(|(run, _)| run))
     }
 
+    /// Whether there is a run of that id.
+    pub async fn has_run(&self, id: RunId) -> Result<bool> {
+        Ok(!self.database.query(Statement::new("SELECT revision FROM runs WHERE id = $1", vec![id.to_string().into()])).await?.is_empty())
+    }
+
     async fn run_and_revision(&self, id: RunId) -> Result<Option<(Run, i64)>> {
         let rows = self.database.query(Statement::new("SELECT record, revision FROM runs WHERE id = $1", vec![id.to_string().into()])).await?;
         rows.first().map(|row| Ok((from_row(row)?, row.integer(1)?))).transpose()

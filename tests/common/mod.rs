@@ -15,7 +15,7 @@ use runwright::engine::{Configuration, Engine};
 use runwright::error::{Error, Result};
 use runwright::model::event::Event;
 use runwright::model::function::Function;
-use runwright::model::name::RunId;
+use runwright::model::name::{Name, RunId};
 use runwright::model::plan::Plan;
 use runwright::model::run::Run;
 use serde_json::{Map, Value, json};
@@ -105,8 +105,17 @@ impl Backend for Fake {
     fn outputs(&self, _: &Run) -> PathBuf {
         self.folder.clone()
     }
-    async fn discover(&self) -> Result<Vec<Run>> {
-        Ok(self.discovered.lock().expect("runs").clone())
+    async fn discover(&self) -> Result<Vec<RunId>> {
+        Ok(self.discovered.lock().expect("runs").iter().map(|run| run.id).collect())
+    }
+    async fn find(&self, id: RunId) -> Result<Option<Run>> {
+        Ok(self.discovered.lock().expect("runs").iter().find(|run| run.id == id).cloned())
+    }
+    fn version(&self, _: &Run) -> Option<Function> {
+        None
+    }
+    fn remove_project(&self, _: &Name) -> Result<()> {
+        Ok(())
     }
     async fn remove(&self, run: &Run) -> Result<()> {
         self.discovered.lock().expect("runs").retain(|known| known.id != run.id);

@@ -135,12 +135,17 @@ impl RunFolder {
     }
 }
 
-/// The folders of all runs, the oldest first.
-pub fn all(home: &Path) -> Vec<RunFolder> {
+/// The ids of all runs that have a folder, the oldest first.
+pub fn ids(home: &Path) -> Vec<RunId> {
     let mut ids: Vec<RunId> = match fs::read_dir(home.join("runs")) {
         Ok(entries) => entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
         Err(_) => Vec::new(),
     };
     ids.sort();
-    ids.into_iter().map(|id| RunFolder::of(home, id)).collect()
+    ids
+}
+
+/// Their folders.
+pub fn all(home: &Path) -> Vec<RunFolder> {
+    ids(home).into_iter().map(|id| RunFolder::of(home, id)).collect()
 }

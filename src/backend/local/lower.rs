@@ -21,12 +21,13 @@ pub fn lower(home: &Path, settings: &Settings, function: &Function, run: &Run, p
             return Err(Error::invalid("action", &run.action, format!("{}: the local backend does not execute a {} yet", run.action, plan.name()), "use the action `job`"));
         }
     };
+    // Those that had not ended: what the others gave is in the inputs already, and their folders may be gone.
     let needs: Vec<String> = run
         .spec
         .inputs
-        .values()
-        .filter_map(|input| match input {
-            Input::Run { run, .. } => Some(run.to_string()),
+        .iter()
+        .filter_map(|(name, input)| match input {
+            Input::Run { run, .. } => Some(run.to_string()).filter(|id| inputs.get(name).and_then(|input| input.get("run")).and_then(Value::as_str) == Some(id)),
             Input::Entity { .. } | Input::Value { .. } => None,
         })
         .collect();

@@ -202,8 +202,12 @@ impl Backend for Local {
         self.folder(run).path().to_owned()
     }
 
-    async fn discover(&self) -> Result<Vec<Run>> {
-        Ok(folder::all(&self.home).into_iter().filter_map(|folder| folder.record()).collect())
+    async fn discover(&self) -> Result<Vec<RunId>> {
+        Ok(folder::ids(&self.home))
+    }
+
+    async fn find(&self, id: RunId) -> Result<Option<Run>> {
+        Ok(RunFolder::of(&self.home, id).record())
     }
 
     fn remove_project(&self, project: &Name) -> Result<()> {
