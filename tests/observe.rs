@@ -182,3 +182,20 @@ async fn an_end_that_is_none_is_an_error() {
     let run = client.run(&run.id.to_string()).await.unwrap();
     assert_eq!((run.state, run.error.expect("an error").cause.as_str()), (State::Error, "RunnerError"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looks_that_take_long_do_not_follow_each_other_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (fake, client, run) = recorded(home.path()).await;
+    *fake.delay.lock().unwrap() = Duration::from_millis(50);
+    client.follow(&run);
+    for value in 0..40 {
+        fake.report(json!({"type": "metric", "time": 2.0, "name": "loss", "value": value}));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Two for each time: the second finds nothing more.
+    assert!(*fake.looks.lock().unwrap() <= 10, "{:?}", fake.looks);
+    fake.end(completed(&json!({})));
+    let run = client.wait(run.id, None).await.unwrap();
+    assert_eq!((run.state, run.metrics["loss"].len()), (State::Completed, 40));
+}

@@ -38,6 +38,8 @@ pub struct News {
     pub events: Vec<Event>,
     /// What the record's `folded` becomes.
     pub folded: u64,
+    /// There is more than one takes at a time.
+    pub more: bool,
 }
 
 /// A line that a run printed.
@@ -89,10 +91,10 @@ pub trait Backend: Send + Sync {
     fn follow(&self, run: &Run);
 
     /// Returns when something may have happened to the run.
-    async fn changed(&self, run: &Run);
+    async fn changed(&self, id: RunId);
 
     /// The run is no longer of interest to `changed`.
-    fn forget(&self, run: &Run);
+    fn forget(&self, id: RunId);
 
     /// Ends the execution gracefully; the end is reported as any other. Doing it twice is the same as once.
     async fn stop(&self, run: &Run) -> Result<()>;

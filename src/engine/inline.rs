@@ -53,6 +53,7 @@ impl Engine {
         let project = self.project_or_default(&request.project).await?;
         let function = self.known_function(&request.project, &request.function, request.version.as_deref()).await?;
         let cache = request.cache;
+        self.provenance.refresh().await;
         let mut run = self.record(&project, &function, request, INLINE)?;
         let inputs = self.resolve_inputs(&function, &mut run).await?;
         let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;

@@ -33,7 +33,7 @@ impl Engine {
                 return Ok(Piece { lines, next, complete });
             }
             let mut seen = self.follow(&run);
-            if matches!(&*seen.borrow_and_update(), Seen::Going(_)) {
+            if matches!(&*seen.borrow_and_update(), Seen::Going { .. }) {
                 // The follower looks whenever the folder changes, which a line in the log is.
                 let _ = tokio::time::timeout(Duration::from_secs(5), seen.changed()).await;
             }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::Engine;
@@ -17,13 +18,29 @@ use crate::model::state::State;
 /// How often the store is asked about a run that executes where this process cannot look (on another machine of the team).
 const AFAR: Duration = Duration::from_secs(2);
 
-/// What a follower last saw.
+/// A look that took longer than this (a long record, a slow database) is followed by a pause of several times that: each look at a run that
+/// reports all the time writes its whole record.
+const LONG: Duration = Duration::from_millis(25);
+const PAUSES: u32 = 4;
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// What a follower last saw. Of a run that goes on only what tells whether its record changed: there may be thousands.
 #[derive(Debug, Clone)]
 pub enum Seen {
-    Going(Box<Run>),
+    Going {
+        state: State,
+        updated: Timestamp,
+        folded: u64,
+    },
     Ended(Box<Run>),
     /// The record could not be written or the run not be looked at; the run itself goes on.
     Failed(Arc<Error>),
+}
+
+impl Seen {
+    fn of(run: &Run) -> Self {
+        if run.state.is_final() { Self::Ended(Box::new(run.clone())) } else { Self::Going { state: run.state, updated: run.updated, folded: run.folded } }
+    }
 }
 
 /// The runs that this process follows, one task each.
@@ -37,49 +54,52 @@ impl Engine {
         if let Some(seen) = followers.get(&run.id) {
             return seen.clone();
         }
-        let (sender, receiver) = watch::channel(if run.state.is_final() { Seen::Ended(Box::new(run.clone())) } else { Seen::Going(Box::new(run.clone())) });
+        let (sender, receiver) = watch::channel(Seen::of(run));
         if !run.state.is_final() {
             followers.insert(run.id, receiver.clone());
-            tokio::spawn(self.clone().follow_to_end(run.clone(), sender));
+            let backend = self.backend(run.backend.as_str()).ok().filter(|backend| backend.reaches(run)).cloned();
+            if let Some(backend) = &backend {
+                backend.follow(run);
+            }
+            tokio::spawn(self.clone().follow_to_end(run.id, backend, sender));
         }
         receiver
     }
 
-    async fn follow_to_end(self: Arc<Self>, mut run: Run, sender: watch::Sender<Seen>) {
-        let backend = self.backend(run.backend.as_str()).ok().filter(|backend| backend.reaches(&run)).cloned();
-        if let Some(backend) = &backend {
-            backend.follow(&run);
-        }
+    async fn follow_to_end(self: Arc<Self>, id: RunId, backend: Option<Arc<dyn Backend>>, sender: watch::Sender<Seen>) {
         let last = loop {
-            let looked = match &backend {
-                Some(backend) => self.look(backend.as_ref(), &run).await,
-                None => self.find_run(&run.id.to_string()).await,
-            };
-            match looked {
-                Ok(newest) if newest.state.is_final() => break Seen::Ended(Box::new(newest)),
-                Ok(newest) => run = newest,
-                Err(error) => break Seen::Failed(Arc::new(error)),
-            }
+            let began = Instant::now();
+            let seen = self.look_afresh(backend.as_deref(), id).await.map_or_else(|error| Seen::Failed(Arc::new(error)), |run| Seen::of(&run));
+            let Seen::Going { state, .. } = seen else { break seen };
             // Nobody listening is no reason to stop: the record is kept up to date all the same.
-            let _ = sender.send(Seen::Going(Box::new(run.clone())));
-            match &backend {
-                Some(backend) => {
-                    backend.changed(&run).await;
-                    if run.state == State::Pending {
-                        // Runners take what waits; should all of them have been killed, whoever waits starts one.
-                        if let Err(error) = backend.kick().await {
-                            tracing::warn!(%error, "the queue cannot be looked at");
-                        }
-                    }
-                }
-                None => tokio::time::sleep(AFAR).await,
+            let _ = sender.send(seen);
+            let Some(backend) = &backend else {
+                tokio::time::sleep(AFAR).await;
+                continue;
+            };
+            if began.elapsed() > LONG {
+                tokio::time::sleep((began.elapsed() * PAUSES).min(LONGEST)).await;
+            }
+            backend.changed(id).await;
+            if state == State::Pending {
+                // Runners take what waits; should all of them have been killed, whoever waits starts one. Best effort: the next who waits tries again.
+                let _ = backend.kick().await;
             }
         };
         if let Some(backend) = &backend {
-            backend.forget(&run);
+            backend.forget(id);
         }
-        self.followers.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&run.id);
+        self.followers.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         let _ = sender.send(last);
+    }
+
+    /// The record as it is now. Nothing of it is kept between two looks.
+    async fn look_afresh(&self, backend: Option<&dyn Backend>, id: RunId) -> Result<Run> {
+        let run = self.find_run(&id.to_string()).await?;
+        match backend {
+            Some(backend) => self.look(backend, &run).await,
+            None => Ok(run),
+        }
     }
 
     /// One look: news are folded into the record, an end is finished. Gives the newest record.
@@ -110,9 +130,9 @@ impl Engine {
                     Ok(true)
                 })
                 .await?;
-            let unchanged = folded.folded == from && folded.state == run.state;
             run = folded;
-            if unchanged {
+            // What came meanwhile is for the next look: one that reports all the time would be looked at for ever.
+            if run.folded >= news.folded && !news.more {
                 return Ok(run);
             }
         }
@@ -131,7 +151,7 @@ impl Engine {
                 match now {
                     Seen::Ended(run) => return Ok(*run),
                     Seen::Failed(error) => return Err(Error::store(format!("run {id} is not followed any more: {error}"), "mend that, then wait again; the run itself goes on")),
-                    Seen::Going(_) => {}
+                    Seen::Going { .. } => {}
                 }
                 if seen.changed().await.is_err() {
                     return self.find_run(&id.to_string()).await;
@@ -154,7 +174,7 @@ impl Engine {
         }
         let mut seen = self.follow(run);
         let newer = |seen: &Seen| match seen {
-            Seen::Going(now) => now.updated != run.updated || now.folded != run.folded || now.state != run.state,
+            Seen::Going { state, updated, folded } => *updated != run.updated || *folded != run.folded || *state != run.state,
             Seen::Ended(_) | Seen::Failed(_) => true,
         };
         let _ = tokio::time::timeout(timeout, seen.wait_for(newer)).await;

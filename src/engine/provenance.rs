@@ -1,16 +1,19 @@
 //! Provenance: who ran what, where, from which state of the code.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
+use tokio::process::Command;
 
 use crate::model::name::Digest;
 
 /// A commit made or a file edited is seen this much later at most. Asking git for every run would cost more than a short run.
 const FRESH: Duration = Duration::from_secs(10);
+/// How long git may take (a network disk that hangs, a huge checkout). Without its answer a run begins all the same.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What git said of a folder, and when.
 struct Checkout {
@@ -38,47 +41,61 @@ impl Session {
         Self { host, fixed, git: Mutex::new(None) }
     }
 
+    /// Asks git, where what it said last is too old. To be called before `now`.
+    pub async fn refresh(&self) {
+        let folder = current_folder();
+        if !self.is_fresh(&folder) {
+            let found = tokio::time::timeout(PATIENCE, git(Path::new(&folder))).await.unwrap_or_default();
+            *self.git.lock().unwrap_or_else(PoisonError::into_inner) = Some(Checkout { asked: Instant::now(), folder, found });
+        }
+    }
+
+    fn is_fresh(&self, folder: &str) -> bool {
+        let cached = self.git.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.as_ref().is_some_and(|checkout| checkout.asked.elapsed() < FRESH && checkout.folder == folder)
+    }
+
     /// The provenance of what is submitted now.
     pub fn now(&self) -> Map<String, Value> {
         let mut all = self.fixed.clone();
-        let folder = std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default();
-        all.insert("cwd".into(), folder.clone().into());
-        let mut cached = self.git.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = cached.as_ref().filter(|checkout| checkout.asked.elapsed() < FRESH && checkout.folder == folder);
-        if let Some(checkout) = fresh {
+        let folder = current_folder();
+        if let Some(checkout) = self.git.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|checkout| checkout.folder == folder) {
             all.extend(checkout.found.clone());
-        } else {
-            let found = git(Path::new(&folder));
-            all.extend(found.clone());
-            *cached = Some(Checkout { asked: Instant::now(), folder, found });
         }
+        all.insert("cwd".into(), folder.into());
         all
     }
 }
 
+fn current_folder() -> String {
+    std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default()
+}
+
 /// Commit, branch, and the digest of what differs from the commit; nothing outside a checkout or without git.
-fn git(folder: &Path) -> Map<String, Value> {
+async fn git(folder: &Path) -> Map<String, Value> {
     let mut found = Map::new();
     // Cheaper than a process that finds nothing.
     if !folder.ancestors().any(|folder| folder.join(".git").exists()) {
         return found;
     }
-    let ask = |arguments: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-        output.status.success().then_some(output.stdout)
-    };
-    let line = |arguments: &[&str]| ask(arguments).map(|output| String::from_utf8_lossy(&output).trim().to_owned());
-    if let Some(both) = line(&["rev-parse", "HEAD", "--abbrev-ref", "HEAD"])
-        && let Some((commit, branch)) = both.split_once('\n')
-    {
+    let both = ask(folder, &["rev-parse", "HEAD", "--abbrev-ref", "HEAD"]).await.unwrap_or_default();
+    if let Some((commit, branch)) = String::from_utf8_lossy(&both).trim().split_once('\n') {
         found.insert("git_commit".into(), commit.into());
         found.insert("git_branch".into(), branch.into());
     }
-    if let Some(diff) = ask(&["diff", "HEAD", "--no-ext-diff", "--no-color"]) {
+    if let Some(diff) = ask(folder, &["diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color"]).await {
         found.insert("git_dirty".into(), (!diff.is_empty()).into());
         if !diff.is_empty() {
             found.insert("git_diff_digest".into(), Digest::of(&diff).as_str().into());
         }
     }
     found
+}
+
+/// What git answers; None where it fails. It takes no lock in the user's checkout, and ends with whoever asks.
+async fn ask(folder: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let mut command = Command::new("git");
+    command.env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.ok()?;
+    output.status.success().then_some(output.stdout)
 }

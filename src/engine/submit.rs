@@ -35,6 +35,7 @@ impl Engine {
         let mut runs: Vec<Run> = Vec::with_capacity(requests.len());
         let mut prepared: Vec<Prepared> = Vec::with_capacity(requests.len());
         let mut functions = HashMap::new();
+        self.provenance.refresh().await;
         for (index, request) in requests.into_iter().enumerate() {
             let of_many = request.map.is_some();
             let ready = self.prepare(backend.as_ref(), request, &mut functions).await;

@@ -29,6 +29,8 @@ pub struct Fake {
     pub together: Mutex<Option<Arc<Barrier>>>,
     /// The next who asks has the news as they were before this while.
     pub slow: Mutex<Option<Duration>>,
+    /// How long every look takes.
+    pub delay: Mutex<Duration>,
     pub looks: Mutex<usize>,
     pub discovered: Mutex<Vec<Run>>,
 }
@@ -40,6 +42,7 @@ impl Fake {
             events: Mutex::default(),
             together: Mutex::default(),
             slow: Mutex::default(),
+            delay: Mutex::default(),
             looks: Mutex::default(),
             discovered: Mutex::default(),
         })
@@ -80,7 +83,9 @@ impl Backend for Fake {
         *self.looks.lock().expect("looks") += 1;
         let all = self.events.lock().expect("events").clone();
         let from = usize::try_from(run.folded).expect("a number");
-        let news = News { events: all[from.min(all.len())..].to_vec(), folded: all.len() as u64 };
+        let news = News { events: all[from.min(all.len())..].to_vec(), folded: all.len() as u64, more: false };
+        let delay = *self.delay.lock().expect("delay");
+        tokio::time::sleep(delay).await;
         let slow = self.slow.lock().expect("slow").take();
         if let Some(slow) = slow {
             tokio::time::sleep(slow).await;
@@ -92,10 +97,10 @@ impl Backend for Fake {
         Ok(news)
     }
     fn follow(&self, _: &Run) {}
-    async fn changed(&self, _: &Run) {
+    async fn changed(&self, _: RunId) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    fn forget(&self, _: &Run) {}
+    fn forget(&self, _: RunId) {}
     async fn stop(&self, _: &Run) -> Result<()> {
         Ok(())
     }

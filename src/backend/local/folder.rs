@@ -14,6 +14,9 @@ use crate::model::name::RunId;
 use crate::model::run::Run;
 use crate::store::artifacts::write_whole;
 
+/// How much of the events is taken at a time. No event of a runner is longer.
+const PIECE: u64 = 16 * 1024 * 1024;
+
 /// The folder of one run.
 #[derive(Debug, Clone)]
 pub struct RunFolder(PathBuf);
@@ -74,15 +77,15 @@ impl RunFolder {
 
     /// The events after a byte. A last line without its end is still being written and waits for the next look.
     pub fn events_from(&self, from: u64) -> Result<News> {
-        let (text, to) = self.whole_lines("events.jsonl", from)?;
+        let (text, to, more) = self.whole_lines("events.jsonl", from, PIECE)?;
         // A line that is none of ours (a disk that was full, a newer runner) is passed over: one bad line must not hide the rest.
         let events = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Event>(line).ok()).collect();
-        Ok(News { events, folded: to })
+        Ok(News { events, folded: to, more })
     }
 
     /// The log after a byte, whole lines, and where to go on from.
     pub fn log_from(&self, from: u64) -> Result<(Vec<u8>, u64)> {
-        self.whole_lines("log.jsonl", from)
+        self.whole_lines("log.jsonl", from, u64::MAX).map(|(text, to, _)| (text, to))
     }
 
     /// The end that the runner wrote. One that was damaged afterwards is an end all the same: one bad folder must not stop who looks at all of them.
@@ -106,22 +109,22 @@ impl RunFolder {
         }
     }
 
-    fn whole_lines(&self, name: &str, from: u64) -> Result<(Vec<u8>, u64)> {
-        let read = || -> std::io::Result<Vec<u8>> {
+    /// The whole lines after a byte, read no further than `most` bytes; where they end; whether that was all.
+    fn whole_lines(&self, name: &str, from: u64, most: u64) -> Result<(Vec<u8>, u64, bool)> {
+        let read = || -> std::io::Result<(Vec<u8>, u64, bool)> {
             let mut file = fs::File::open(self.file(name))?;
             file.seek(SeekFrom::Start(from))?;
             let mut content = Vec::new();
-            file.read_to_end(&mut content)?;
-            content.truncate(content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
-            Ok(content)
+            let size = file.take(most).read_to_end(&mut content)? as u64;
+            let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            content.truncate(whole);
+            // A line that is longer than all that is read at a time is none of ours: passed over, as if it ended here.
+            let to = if whole == 0 && size == most { from + size } else { from + whole as u64 };
+            Ok((content, to, size == most))
         };
         match read() {
-            Ok(content) => {
-                let to = from + content.len() as u64;
-                Ok((content, to))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok((Vec::new(), from)),
-            Err(error) => Err(self.fault("read", &error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((Vec::new(), from, false)),
+            other => other.map_err(|error| self.fault("read", &error)),
         }
     }
 
@@ -148,4 +151,44 @@ pub fn ids(home: &Path) -> Vec<RunId> {
 /// Their folders.
 pub fn all(home: &Path) -> Vec<RunFolder> {
     ids(home).into_iter().map(|id| RunFolder::of(home, id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(events: &[u8]) -> (tempfile::TempDir, RunFolder) {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = RunFolder::of(home.path(), RunId::new());
+        fs::create_dir_all(folder.path()).expect("a folder");
+        fs::write(folder.file("events.jsonl"), events).expect("events");
+        (home, folder)
+    }
+
+    #[test]
+    fn a_line_that_is_being_written_and_one_that_is_none_hide_nothing() {
+        let mark = br#"{"type": "mark", "time": 1.0, "name": "call", "seconds": 1.0}"#;
+        let text = [mark, &b"\n{\xff\n\n"[..], mark, b"\n{\"type\": \"mark\", "].concat();
+        let (_home, folder) = folder(&text);
+        let news = folder.events_from(0).expect("news");
+        assert_eq!((news.events.len(), news.more), (2, false));
+        assert_eq!(folder.events_from(news.folded).expect("news").events.len(), 0);
+        assert!(news.folded < text.len() as u64);
+    }
+
+    #[test]
+    fn a_huge_line_is_passed_over_and_much_is_taken_in_pieces() {
+        let piece = usize::try_from(PIECE).expect("a size");
+        let mark = b"{\"type\": \"mark\", \"time\": 1.0, \"name\": \"call\", \"seconds\": 1.0}\n";
+        let (_home, folder) = folder(&[&vec![b'x'; 2 * piece + 5][..], b"\n", mark, mark].concat());
+        let (mut from, mut looks, mut events) = (0, 0, 0);
+        loop {
+            let news = folder.events_from(from).expect("news");
+            (from, looks, events) = (news.folded, looks + 1, events + news.events.len());
+            if !news.more {
+                break;
+            }
+        }
+        assert_eq!((looks, events), (3, 2));
+    }
 }

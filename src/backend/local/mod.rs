@@ -73,7 +73,7 @@ impl Local {
     /// Starts a runner for a run in the queue, if it would find a slot and nothing to wait for.
     fn start(&self, id: RunId, frozen: &Value) -> Result<()> {
         if queue::may_start(&self.home, id, frozen) {
-            spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.signal(id))?;
+            spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.teller(id))?;
         }
         Ok(())
     }
@@ -163,6 +163,9 @@ impl Backend for Local {
         {
             news.events.insert(0, Event::Pending { time });
         }
+        if news.more {
+            return Ok(news);
+        }
         let client = self.clients.is_alive(&run.client) && !self.given_up.lock().unwrap_or_else(PoisonError::into_inner).contains(&run.id);
         let end = claim::end_of(&folder, client)?;
         if end.is_none() && !client && matches!(claim::holder(&folder)?, Holder::Nobody) {
@@ -173,21 +176,25 @@ impl Backend for Local {
             let late = folder.events_from(news.folded)?;
             news.events.extend(late.events);
             news.folded = late.folded;
-            news.events.push(Event::End(Box::new(end)));
+            news.more = late.more;
+            // The end is the last.
+            if !news.more {
+                news.events.push(Event::End(Box::new(end)));
+            }
         }
         Ok(news)
     }
 
-    async fn changed(&self, run: &Run) {
-        self.watch.changed(run.id).await;
+    async fn changed(&self, id: RunId) {
+        self.watch.changed(id).await;
     }
 
     fn follow(&self, run: &Run) {
         self.watch.follow(run.id, self.folder(run).path());
     }
 
-    fn forget(&self, run: &Run) {
-        self.watch.forget(run.id, self.folder(run).path());
+    fn forget(&self, id: RunId) {
+        self.watch.forget(id, RunFolder::of(&self.home, id).path());
     }
 
     async fn stop(&self, run: &Run) -> Result<()> {
@@ -236,7 +243,7 @@ impl Backend for Local {
             *kicked = Some(Instant::now());
         }
         for id in queue::startable(&self.home) {
-            spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.signal(id))?;
+            spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.teller(id))?;
         }
         Ok(())
     }

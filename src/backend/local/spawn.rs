@@ -4,9 +4,6 @@ use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
-
-use tokio::sync::Notify;
 
 use super::claim::{self, Holder};
 use super::folder::RunFolder;
@@ -18,8 +15,8 @@ use crate::model::name::RunId;
 /// The exit code of a runner that put its run into the queue.
 const WAITS: i32 = 4;
 
-/// Starts it and returns at once; `ended` is signalled when the process has gone.
-pub fn runner(settings: &Settings, home: &Path, id: RunId, folder: &RunFolder, ended: Arc<Notify>) -> Result<()> {
+/// Starts it and returns at once; `ended` is called when the process has gone.
+pub fn runner(settings: &Settings, home: &Path, id: RunId, folder: &RunFolder, ended: impl FnOnce() + Send + 'static) -> Result<()> {
     let runner = (settings.runner)()?;
     let unstartable = |error: &std::io::Error| {
         Error::backend(
@@ -43,7 +40,7 @@ pub fn runner(settings: &Settings, home: &Path, id: RunId, folder: &RunFolder, e
         {
             queue::leave(&home, id);
         }
-        ended.notify_one();
+        ended();
     });
     Ok(())
 }

@@ -24,14 +24,19 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// What is signalled when the run's folder changes, or its process ends.
-    pub fn signal(&self, id: RunId) -> Arc<Notify> {
-        self.signals.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().clone()
+    /// Tells whoever follows the run by then that something happened.
+    pub fn teller(&self, id: RunId) -> impl FnOnce() + Send + 'static {
+        let signals = self.signals.clone();
+        move || {
+            if let Some(signal) = signals.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+                signal.notify_one();
+            }
+        }
     }
 
     /// From now on changes are signalled. Called before the first look, so that nothing is missed between the two.
     pub fn follow(&self, id: RunId, folder: &Path) {
-        self.signal(id);
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default();
         let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
         if watcher.is_none() {
             let signals = self.signals.clone();
@@ -46,7 +51,8 @@ impl Watch {
     /// Returns when the folder changed since the last call, or after a while.
     pub async fn changed(&self, id: RunId) {
         // A signal that came before this wait is kept by `Notify`.
-        let _ = tokio::time::timeout(SAFETY, self.signal(id).notified()).await;
+        let signal = self.signals.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned().unwrap_or_default();
+        let _ = tokio::time::timeout(SAFETY, signal.notified()).await;
     }
 
     /// No more signals for this run.
