@@ -6,16 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from failures_lab import Home
+from failures_lab import Home, not_run
 
 from tests.servers.fixtures import postgres_server, postgres_url  # noqa: F401 - fixtures
-
-
-def not_run(why: str) -> None:
-    """A machine that lacks what a test needs: a failure where all tests must run (CI), told elsewhere."""
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import not_run
-from failures_lab import WORK, Home, listing
+from failures_lab import WORK, Home, listing, not_run
 
 # Says when it is ready, submits when it is told to, and ends.
 ONE = (

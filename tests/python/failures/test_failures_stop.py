@@ -6,8 +6,7 @@ import glob
 import json
 
 import pytest
-from conftest import not_run
-from failures_lab import WORK, Home, check_history, until
+from failures_lab import WORK, Home, check_history, not_run, until
 
 
 def test_two_clients_stop_the_same_run(home: Home) -> None:
