@@ -92,8 +92,8 @@ impl Artifacts {
     pub async fn put_file(&self, path: &str, file: &FilePath, take: Take) -> Result<()> {
         match self {
             Self::Local(folder) => {
-                let target = folder.join(path);
-                put_local(file, &target, take).map_err(|error| local_error("written", &target, &error))
+                let (file, target) = (file.to_owned(), folder.join(path));
+                blocking(move || put_local(&file, &target, take).map_err(|error| local_error("written", &target, &error))).await
             }
             Self::Remote(remote) => remote.put_file(path, file).await,
         }
@@ -144,7 +144,10 @@ impl Artifacts {
     /// Copies to a file on this machine.
     pub async fn download(&self, path: &str, target: &FilePath) -> Result<()> {
         match self {
-            Self::Local(folder) => put_local(&folder.join(path), target, Take::Copy).map_err(|error| local_error("copied to", target, &error)),
+            Self::Local(folder) => {
+                let (file, target) = (folder.join(path), target.to_owned());
+                blocking(move || put_local(&file, &target, Take::Copy).map_err(|error| local_error("copied to", &target, &error))).await
+            }
             Self::Remote(remote) => remote.download(path, target).await,
         }
     }
@@ -167,11 +170,11 @@ impl Artifacts {
         match self {
             Self::Local(folder) => {
                 let target = folder.join(path);
-                let removed = if target.is_dir() { std::fs::remove_dir_all(&target) } else { std::fs::remove_file(&target) };
-                match removed {
+                let remove = move || match if target.is_dir() { std::fs::remove_dir_all(&target) } else { std::fs::remove_file(&target) } {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(local_error("deleted", &target, &error)),
                     _ => Ok(()),
-                }
+                };
+                blocking(remove).await
             }
             Self::Remote(remote) => {
                 let below = remote.at(path);
@@ -236,15 +239,23 @@ impl Remote {
             return self.store.put(&at, Bytes::from(content).into()).await.map_err(explain).map(drop);
         }
         let upload = self.store.put_multipart(&at).await.map_err(explain)?;
-        let mut writer = WriteMultipart::new_with_chunk_size(upload, PART);
-        let mut buffer = vec![0; PART];
-        loop {
-            let read = source.read(&mut buffer).await.map_err(|error| local_error("read", file, &error))?;
-            if read == 0 {
-                break;
+        let part = part_size(size);
+        let mut writer = WriteMultipart::new_with_chunk_size(upload, part);
+        let mut buffer = vec![0; part];
+        let sent = async {
+            loop {
+                let read = source.read(&mut buffer).await.map_err(|error| local_error("read", file, &error))?;
+                if read == 0 {
+                    return Ok(());
+                }
+                writer.wait_for_capacity(4).await.map_err(explain)?;
+                writer.write(&buffer[..read]);
             }
-            writer.wait_for_capacity(4).await.map_err(explain)?;
-            writer.write(&buffer[..read]);
+        };
+        if let Err(error) = sent.await {
+            // Parts that stay are paid for. Best effort: the error that matters is the first.
+            let _ = writer.abort().await;
+            return Err(error);
         }
         writer.finish().await.map_err(explain).map(drop)
     }
@@ -256,13 +267,19 @@ impl Remote {
             std::fs::create_dir_all(folder).map_err(|error| local(&error))?;
         }
         let partial = partial_name(target);
-        let mut file = tokio::fs::File::create(&partial).await.map_err(|error| local(&error))?;
-        let mut stream = found.into_stream();
-        while let Some(chunk) = stream.try_next().await.map_err(|error| self.explain("read", path, &error))? {
-            file.write_all(&chunk).await.map_err(|error| local(&error))?;
-        }
-        file.flush().await.map_err(|error| local(&error))?;
-        std::fs::rename(&partial, target).map_err(|error| local(&error))
+        let write = async {
+            let mut file = tokio::fs::File::create(&partial).await.map_err(|error| local(&error))?;
+            let mut stream = found.into_stream();
+            while let Some(chunk) = stream.try_next().await.map_err(|error| self.explain("read", path, &error))? {
+                file.write_all(&chunk).await.map_err(|error| local(&error))?;
+            }
+            file.flush().await.map_err(|error| local(&error))?;
+            std::fs::rename(&partial, target).map_err(|error| local(&error))
+        };
+        write.await.inspect_err(|_| {
+            // Best effort: the error that matters is the first.
+            let _ = std::fs::remove_file(&partial);
+        })
     }
 
     fn explain(&self, verb: &str, path: &str, error: &object_store::Error) -> Error {
@@ -275,6 +292,17 @@ impl Remote {
         };
         Error::store(format!("{path} in the artifact store {} cannot be {verb}: {error}", self.url), cure)
     }
+}
+
+/// Work on files that may take long, where it keeps nobody else from going on.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let broken = |error| Error::store(format!("work on files broke off: {error}"), "this is a fault of Runwright; please report it");
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(broken(error)))
+}
+
+/// Object stores take 10,000 parts of one object.
+fn part_size(size: u64) -> usize {
+    usize::try_from(size / 9_000).unwrap_or(usize::MAX).max(PART)
 }
 
 fn put_local(source: &FilePath, target: &FilePath, take: Take) -> std::io::Result<()> {

@@ -91,7 +91,10 @@ impl Store {
 
 /// Writes an entity, new or changed.
 pub(super) fn put(entity: &Entity) -> Result<Statement> {
-    let sql = "INSERT INTO entities (key, project, type, name, id, saved, producer, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+    // A new one after all others of its name, even where the clock went back.
+    let sql = "INSERT INTO entities (key, project, type, name, id, saved, producer, record) \
+               SELECT $1, $2, $3, $4, $5, CASE WHEN $6 > newest THEN $6 ELSE newest + 1 END, $7, $8 \
+               FROM (SELECT COALESCE(MAX(saved), 0) AS newest FROM entities WHERE project = $2 AND type = $3 AND name = $4) AS others WHERE TRUE \
                ON CONFLICT (key) DO UPDATE SET record = excluded.record";
     let values = vec![
         entity.key.as_str().into(),

@@ -10,7 +10,9 @@ use crate::model::time;
 impl Store {
     /// Writes a version. One that exists is left as it is, but becomes the newest again.
     pub async fn put_function(&self, function: &Function) -> Result<()> {
-        let sql = "INSERT INTO functions (project, name, version, saved, record) VALUES ($1, $2, $3, $4, $5) \
+        // After all others, even where the clock went back.
+        let sql = "INSERT INTO functions (project, name, version, saved, record) SELECT $1, $2, $3, CASE WHEN $4 > newest THEN $4 ELSE newest + 1 END, $5 \
+                   FROM (SELECT COALESCE(MAX(saved), 0) AS newest FROM functions WHERE project = $1 AND name = $2) AS others WHERE TRUE \
                    ON CONFLICT (project, name, version) DO UPDATE SET saved = excluded.saved";
         let values =
             vec![function.project.as_str().into(), function.name.as_str().into(), function.version.as_str().into(), time::now().as_microsecond().into(), to_json(function)?.into()];

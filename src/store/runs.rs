@@ -101,20 +101,7 @@ impl Store {
 
     /// Runs, the newest first.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
-        let mut select = Select::from("runs");
-        select.only("project =", filter.project.as_ref().map(Name::as_str));
-        select.only("function =", filter.function.as_ref().map(Name::as_str));
-        select.only("map =", filter.map.as_deref());
-        select.only("cache_key =", filter.cache_key.as_ref().map(Digest::as_str));
-        select.only("id <", filter.before.map(|id| id.to_string()));
-        if filter.open {
-            select.literal("state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')");
-        }
-        match filter.state {
-            Some(State::Error) => select.literal("state = 'ERROR'"),
-            state => select.only("state =", state.map(State::as_str)),
-        }
-        from_rows(&self.database.query(select.newest_first("id", filter.limit)).await?)
+        from_rows(&self.database.query(list(filter)).await?)
     }
 
     /// Runs whose id begins with `prefix`, two at most: enough to tell that it is not unique.
@@ -131,6 +118,23 @@ impl Store {
     }
 }
 
+fn list(filter: &RunFilter) -> Statement {
+    let mut select = Select::from("runs");
+    select.only("project =", filter.project.as_ref().map(Name::as_str));
+    select.only("function =", filter.function.as_ref().map(Name::as_str));
+    select.only("map =", filter.map.as_deref());
+    select.only("cache_key =", filter.cache_key.as_ref().map(Digest::as_str));
+    select.only("id <", filter.before.map(|id| id.to_string()));
+    if filter.open {
+        select.literal("state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')");
+    }
+    match filter.state {
+        Some(State::Error) => select.literal("state = 'ERROR'"),
+        state => select.only("state =", state.map(State::as_str)),
+    }
+    select.newest_first("id", filter.limit)
+}
+
 fn reads(run: &Run) -> impl Iterator<Item = Statement> {
     let sql = "INSERT INTO reads (key, run) VALUES ($1, $2) ON CONFLICT (key, run) DO NOTHING";
     run.reads.iter().map(move |key| Statement::new(sql, vec![key.as_str().into(), run.id.to_string().into()]))
@@ -139,4 +143,42 @@ fn reads(run: &Run) -> impl Iterator<Item = Statement> {
 /// The error for an id that no run has.
 pub fn no_run(id: impl std::fmt::Display) -> Error {
     Error::not_found("run", &id, format!("there is no run {id}"), "`runwright runs` lists them; `runwright sync` finds those that the store has lost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLite's plan for a list.
+    fn plan(connection: &rusqlite::Connection, filter: &RunFilter) -> String {
+        let statement = list(filter);
+        let mut prepared = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sql)).expect("a plan");
+        let rows = prepared.query_map(rusqlite::params_from_iter(&statement.parameters), |row| row.get::<_, String>(3)).expect("a plan");
+        rows.collect::<rusqlite::Result<Vec<_>>>().expect("its lines").join("; ")
+    }
+
+    #[test]
+    fn every_list_is_read_from_an_index_in_its_order() {
+        let connection = rusqlite::Connection::open_in_memory().expect("a database");
+        for sql in super::super::schema::STEPS.iter().flat_map(|step| step.iter()) {
+            connection.execute(sql, []).expect("the schema");
+        }
+        let name = |text: &str| Some(Name::parse("name", text).expect("a name"));
+        let all = || RunFilter { limit: Some(100), ..RunFilter::default() };
+        for (filter, index) in [
+            (all(), "sqlite_autoindex_runs_1"),
+            (RunFilter { before: Some(RunId::new()), ..all() }, "sqlite_autoindex_runs_1"),
+            (RunFilter { project: name("p"), ..all() }, "runs_of_project"),
+            (RunFilter { project: name("p"), function: name("f"), ..all() }, "runs_of_function"),
+            (RunFilter { project: name("p"), function: name("f"), before: Some(RunId::new()), ..all() }, "runs_of_function"),
+            (RunFilter { project: name("p"), function: name("f"), state: Some(State::Running), ..all() }, "runs_in_state"),
+            (RunFilter { project: name("p"), state: Some(State::Error), ..all() }, "runs_failed"),
+            (RunFilter { open: true, ..all() }, "runs_open"),
+            (RunFilter { map: Some("m".into()), ..all() }, "runs_of_map"),
+            (RunFilter { project: name("p"), cache_key: Some(Digest::of(b"")), state: Some(State::Completed), ..all() }, "runs_cached"),
+        ] {
+            let plan = plan(&connection, &filter);
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::database::{Database, Statement};
 use crate::error::{Error, Result};
 
-const STEPS: &[&[&str]] = &[&[
+pub(super) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE projects (name TEXT PRIMARY KEY, record TEXT NOT NULL)",
     "CREATE TABLE functions (project TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, saved BIGINT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (project, name, version))",
     "CREATE INDEX functions_newest ON functions (project, name, saved)",

@@ -201,7 +201,11 @@ fn write_shared(connection: &mut Connection, batches: &[Vec<Statement>]) -> rusq
             // Dropped: rolled back.
             Ok((_, false)) | Err(_) => drop(savepoint),
         }
-        outcomes.push(outcome.map(|(changed, _)| changed));
+        match outcome {
+            // On a full disk SQLite may undo the whole transaction; what came after it would be written on its own.
+            Err(error) if transaction.is_autocommit() => return Err(error),
+            outcome => outcomes.push(outcome.map(|(changed, _)| changed)),
+        }
     }
     transaction.commit()?;
     Ok(outcomes)
@@ -263,4 +267,48 @@ fn explain(error: &rusqlite::Error, path: &Path) -> Error {
         _ => ("refused a statement", "if this was not caused by another program's change to the file, it is a fault of Runwright; please report it"),
     };
     Error::store(format!("the store {file} {what}: {error}"), cure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(value: &str) -> Vec<Statement> {
+        vec![Statement::new("INSERT INTO t (x) VALUES ($1)", vec![value.into()])]
+    }
+
+    fn database() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let connection = Connection::open(folder.path().join("db")).expect("a database");
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x TEXT UNIQUE)").expect("a table");
+        (folder, connection)
+    }
+
+    fn rows(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).expect("a count")
+    }
+
+    #[test]
+    fn a_batch_that_fails_is_undone_alone() {
+        let (_folder, mut connection) = database();
+        let half = [write("b"), write("a")].concat();
+        let unmet = vec![write("c").remove(0), Statement::new("UPDATE t SET x = 'z' WHERE x = 'nobody'", Vec::new()).must_change()];
+        let outcomes = write_shared(&mut connection, &[write("a"), half, unmet, write("d")]).expect("a commit");
+        assert_eq!(outcomes.iter().map(std::result::Result::is_ok).collect::<Vec<_>>(), [true, false, true, true]);
+        assert_eq!(outcomes[2].as_ref().expect("counts"), &[1, 0]);
+        assert_eq!(rows(&connection), 2);
+    }
+
+    #[test]
+    fn on_a_full_disk_all_or_nothing_is_written_and_later_it_goes_on() {
+        let (_folder, mut connection) = database();
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a count");
+        connection.query_row(&format!("PRAGMA max_page_count = {}", pages + 2), [], |row| row.get::<_, i64>(0)).expect("a limit");
+        let large = "x".repeat(100_000);
+        let outcome = write_shared(&mut connection, &[write("a"), write(&large), write("b")]);
+        let told = outcome.map_or(0, |outcomes| outcomes.iter().filter(|outcome| outcome.is_ok()).count());
+        assert_eq!(usize::try_from(rows(&connection)).expect("a count"), told, "what is written is what was said to be");
+        assert!(connection.is_autocommit(), "no transaction is left open");
+        write_shared(&mut connection, &[write("c")]).expect("there is room for it").remove(0).expect("written");
+    }
 }
