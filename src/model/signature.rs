@@ -229,4 +229,47 @@ mod tests {
             assert!(error.contains(words), "{error}");
         }
     }
+
+    #[test]
+    fn each_type_takes_its_values_only() {
+        let list = json!({"type": "list", "items": {"type": "int"}});
+        let either = json!({"type": "union", "of": [{"type": "int"}, {"type": "none"}]});
+        for (of, good, bad) in [
+            (json!({"type": "any"}), json!([null, true, 1, "x", [], {}]), json!([])),
+            (json!({"type": "int"}), json!([0, -1, 18_446_744_073_709_551_615_u64, {"$int": "1e99"}]), json!([1.5, true, "1", null, {"$float": "NaN"}])),
+            (json!({"type": "float"}), json!([1, 1.5, {"$float": "NaN"}, {"$int": "9"}]), json!([true, "1.5", null])),
+            (json!({"type": "str"}), json!(["", {"$str": "x"}]), json!([1, null, ["x"]])),
+            (json!({"type": "bool"}), json!([true]), json!([1, "true", null])),
+            (json!({"type": "none"}), json!([null]), json!([0, "", false])),
+            (list.clone(), json!([[], [1], {"$tuple": [1]}]), json!([["1"], 1, {"$set": [1]}, {"a": 1}])),
+            (json!({"type": "set", "items": {"type": "int"}}), json!([{"$set": [1]}, {"$frozenset": []}, [1]]), json!([{"$set": ["a"]}, {"$tuple": [1]}])),
+            (json!({"type": "tuple", "items": {"type": "str"}}), json!([["a"], {"$tuple": ["a"]}]), json!([{"$tuple": [1]}])),
+            (json!({"type": "dict", "values": list}), json!([{}, {"a": [1]}, {"a": [], "b": [2]}]), json!([{"a": 1}, [[1]], null])),
+            (json!({"type": "literal", "values": ["a", 1]}), json!(["a", 1]), json!(["b", 2, null])),
+            (either, json!([1, null]), json!(["x", 1.5])),
+            (json!({"type": "bytes"}), json!([{"$bytes": "YQ=="}, {"$bytearray": ""}]), json!([true, {"$set": []}])),
+            (json!({"type": "entity", "entity": "dataitem"}), json!(["store://p/dataitem/table/x"]), json!([true])),
+            (json!({"type": "object", "name": "pandas.DataFrame"}), json!(["x", {"$tuple": []}]), json!([false])),
+        ] {
+            let parsed: Type = serde_json::from_value(of.clone()).expect("a type");
+            for value in good.as_array().expect("a list") {
+                assert!(parsed.accepts(value), "{value} is {}", parsed.describe());
+            }
+            for value in bad.as_array().expect("a list") {
+                assert!(!parsed.accepts(value), "{value} is not {}", parsed.describe());
+            }
+            assert_eq!(serde_json::to_value(&parsed).expect("JSON"), of);
+        }
+    }
+
+    #[test]
+    fn open_ends_take_more_and_injected_ones_nothing() {
+        let parameter = |name: &str, kind: &str, inject: bool| json!({"name": name, "kind": kind, "type": {"type": "any"}, "required": true, "inject": inject});
+        let closed: Signature = serde_json::from_value(json!([parameter("x", "keyword_only", false), parameter("run", "keyword_only", true)])).expect("a signature");
+        let open: Signature = serde_json::from_value(json!([parameter("args", "var_positional", false), parameter("kwargs", "var_keyword", false)])).expect("a signature");
+        let given = json!({"x": 1, "y": 2}).as_object().expect("an object").clone();
+        open.check("f", &given, &BTreeSet::from(["z"])).expect("anything goes");
+        let error = closed.check("f", &given, &BTreeSet::new()).expect_err("no y").to_string();
+        assert!(error.contains("it takes x") && !error.contains("run"), "{error}");
+    }
 }

@@ -122,3 +122,70 @@ pub fn seconds_now() -> f64 {
 fn unreadable(folder: &RunFolder, error: &std::io::Error) -> Error {
     Error::backend(format!("the claim in {} cannot be used: {error}", folder.path().display()), "check the disk and the rights on the folder")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::RunId;
+    use crate::model::state::State;
+
+    fn folder() -> (tempfile::TempDir, RunFolder) {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = RunFolder::of(home.path(), RunId::new());
+        std::fs::create_dir_all(folder.path()).expect("a folder");
+        (home, folder)
+    }
+
+    fn stopped(message: &str) -> End {
+        End::found_in(State::Stopped, "Stopped", message, 1.0)
+    }
+
+    #[test]
+    fn of_many_who_seal_one_does() {
+        let (_home, folder) = folder();
+        let sealed: Vec<(usize, bool)> = std::thread::scope(|scope| {
+            let folder = &folder;
+            let all: Vec<_> = (0..16).map(|at| scope.spawn(move || (at, seal(folder, &stopped(&at.to_string())).expect("a seal")))).collect();
+            all.into_iter().map(|one| one.join().expect("a thread")).collect()
+        });
+        let winners: Vec<usize> = sealed.into_iter().filter(|(_, sealed)| *sealed).map(|(at, _)| at).collect();
+        let end = folder.end().expect("readable").expect("an end");
+        assert_eq!((winners.len(), end.error.expect("why").message), (1, winners[0].to_string()));
+        assert!(matches!(holder(&folder), Ok(Holder::Ended)), "the seal is released");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn a_run_that_is_claimed_is_not_sealed_and_lost_when_its_holder_is_gone() {
+        let (_home, folder) = folder();
+        assert!(matches!(holder(&folder), Ok(Holder::Nobody)));
+        std::fs::write(folder.file("claim"), br#"{"pid": 4711, "host": "h", "time": 1.0}"#).expect("a claim");
+        let claim = File::open(folder.file("claim")).expect("a claim");
+        claim.lock().expect("a lock");
+        assert!(matches!(holder(&folder), Ok(Holder::Alive(Claim { pid: 4711, .. }))));
+        assert!(!seal(&folder, &stopped("late")).expect("an answer"));
+        assert!(end_of(&folder, false).expect("an answer").is_none(), "it goes on, client or not");
+        drop(claim);
+        assert_eq!(end_of(&folder, true).expect("an answer").and_then(|end| end.error).expect("why").cause, "RunnerLost");
+    }
+
+    #[test]
+    fn a_run_without_a_client_that_was_not_handed_over_never_starts() {
+        let (_home, folder) = folder();
+        assert!(end_of(&folder, true).expect("an answer").is_none(), "its client may still");
+        assert_eq!(end_of(&folder, false).expect("an answer").and_then(|end| end.error).expect("why").cause, "NotStarted");
+        assert!(!seal(&folder, &stopped("late")).expect("an answer"));
+        assert_eq!(folder.end().expect("readable").and_then(|end| end.error).expect("why").cause, "NotStarted");
+    }
+
+    #[test]
+    fn a_damaged_end_is_one() {
+        let (_home, folder) = folder();
+        for damaged in [&b""[..], b"{", b"[]", &[0; 4096]] {
+            std::fs::write(folder.file("end.json"), damaged).expect("a file");
+            let end = end_of(&folder, true).expect("an answer").expect("an end");
+            assert_eq!((end.state, end.error.expect("why").cause.as_str()), (State::Error, "RunnerLost"));
+        }
+    }
+}

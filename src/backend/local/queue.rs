@@ -83,3 +83,71 @@ fn is_free(home: &Path, slot: u64) -> bool {
         Err(error) => error.kind() == ErrorKind::NotFound,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A home with a run in its queue.
+    fn enqueue(home: &Path, frozen: &Value) -> RunId {
+        let id = RunId::new();
+        let folder = RunFolder::of(home, id);
+        fs::create_dir_all(folder.path()).expect("a folder");
+        fs::write(folder.file("run.json"), frozen.to_string()).expect("a run");
+        enter(home, id, frozen).expect("the queue");
+        id
+    }
+
+    #[test]
+    fn the_oldest_start_as_many_as_there_are_slots() {
+        let home = tempfile::tempdir().expect("a folder");
+        let home = home.path();
+        let frozen = json!({"concurrency": 2});
+        let ids: Vec<RunId> = (0..4).map(|_| enqueue(home, &frozen)).collect();
+        let unlimited = enqueue(home, &json!({"concurrency": 0}));
+        assert_eq!(startable(home), [ids[0], ids[1], unlimited]);
+        fs::create_dir_all(home.join("slots")).expect("a folder");
+        let taken: Vec<File> = (0..2).map(|slot| File::create(home.join(format!("slots/{slot}"))).expect("a slot")).collect();
+        taken[0].lock().expect("a lock");
+        assert_eq!(startable(home), [ids[0], unlimited]);
+        taken[1].lock().expect("a lock");
+        assert_eq!(startable(home), [unlimited]);
+        assert!(!may_start(home, ids[0], &frozen) && has(home, ids[0]));
+        drop(taken);
+        leave(home, ids[0]);
+        assert_eq!(startable(home), [ids[1], ids[2], unlimited]);
+    }
+
+    #[test]
+    fn who_needs_others_waits_for_all_of_them() {
+        let home = tempfile::tempdir().expect("a folder");
+        let home = home.path();
+        let needed: Vec<RunId> = (0..2).map(|_| enqueue(home, &json!({}))).collect();
+        let waiting = enqueue(home, &json!({"needs": needed}));
+        for need in needed {
+            assert!(!startable(home).contains(&waiting));
+            fs::write(RunFolder::of(home, need).file("end.json"), "{}").expect("an end");
+        }
+        assert!(startable(home).contains(&waiting));
+    }
+
+    #[test]
+    fn what_nobody_can_start_is_passed_over_and_stale() {
+        let home = tempfile::tempdir().expect("a folder");
+        let home = home.path();
+        let claimed = enqueue(home, &json!({}));
+        fs::write(RunFolder::of(home, claimed).file("claim"), "{}").expect("a claim");
+        let removed = enqueue(home, &json!({}));
+        fs::remove_dir_all(RunFolder::of(home, removed).path()).expect("removed");
+        fs::write(home.join("queue/.half"), "").expect("a half");
+        let good = enqueue(home, &json!({}));
+        assert!(!startable(home).contains(&removed));
+        let stale: Vec<_> = stale(home).collect();
+        assert_eq!(stale.len(), 3);
+        assert!(!stale.iter().any(|path| path.ends_with(good.to_string())));
+    }
+}
