@@ -42,12 +42,6 @@ impl Resources {
         }
         Ok(())
     }
-
-    /// The memory limit in bytes.
-    #[must_use]
-    pub fn memory_bytes(&self) -> Option<f64> {
-        self.mem.as_deref().and_then(quantity)
-    }
 }
 
 /// A Kubernetes quantity as a number.
