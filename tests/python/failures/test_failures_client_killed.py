@@ -132,7 +132,7 @@ def _nothing_left(home: Home) -> None:
         if not path.name.startswith("runwright.db"):
             os.utime(path, (old, old))
     home.run("import runwright as rw; rw.gc(0)")
-    kept = ("code", "runner", "artifacts", "slots")
+    kept = ("code", "versions", "runner", "artifacts", "slots")
     left = {path for path in listing(home.path, without=kept) if path not in ("runs", "queue", "staging", "inline")}
     assert not left, left
     assert not list((home.path / "clients").iterdir())
