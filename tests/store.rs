@@ -167,6 +167,9 @@ async fn what_is_saved_last_is_the_newest_even_if_the_clock_went_back() {
     assert_eq!(newest().await, first.version, "saved again");
     let versions = lab.store().versions(&first.project, &first.name).await.unwrap();
     assert_eq!((versions.len(), lab.store().functions(&first.project).await.unwrap().len()), (2, 1));
+    let lost = Function { version: runwright::model::name::Digest::of(b"3"), created: "2020-01-01T00:00:00Z".parse().unwrap(), ..first.clone() };
+    lab.store().restore_function(&lost).await.unwrap();
+    assert_eq!(newest().await, first.version, "what is found again is as old as it is");
     lab.store().put_entity(&entity(&run, "2", "forest")).await.unwrap();
     let key = "store://default/model/pickle/forest".parse().unwrap();
     assert_eq!(lab.store().entity(&key).await.unwrap().unwrap().id, "2");

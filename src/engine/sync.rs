@@ -80,10 +80,8 @@ impl Engine {
     /// Takes in a run that the store has lost, and the version that it is of.
     async fn adopt(&self, backend: &dyn Backend, run: &Run) -> Result<()> {
         self.get_or_create_project(run.project.as_str()).await?;
-        if let Some(function) = backend.version(run)
-            && self.store.function(&function.project, &function.name, Some(function.version.as_str())).await?.is_none()
-        {
-            self.store.put_function(&function).await?;
+        if let Some(function) = backend.version(run) {
+            self.store.restore_function(&function).await?;
         }
         self.store.insert_runs(std::slice::from_ref(run)).await
     }

@@ -19,6 +19,14 @@ impl Store {
         self.change(sql, values).await.map(drop)
     }
 
+    /// Writes a version that was lost, in its place by age: it does not become the newest.
+    pub async fn restore_function(&self, function: &Function) -> Result<()> {
+        let sql = "INSERT INTO functions (project, name, version, saved, record) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project, name, version) DO NOTHING";
+        let saved = function.created.as_microsecond();
+        let values = vec![function.project.as_str().into(), function.name.as_str().into(), function.version.as_str().into(), saved.into(), to_json(function)?.into()];
+        self.change(sql, values).await.map(drop)
+    }
+
     /// The version whose digest begins with `version`, or the newest.
     pub async fn function(&self, project: &Name, name: &Name, version: Option<&str>) -> Result<Option<Function>> {
         // Digests are hexadecimal, so a prefix is a range: from itself to itself followed by what sorts after every digit.
