@@ -5,7 +5,6 @@ use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::model::name::{Name, RunId};
 use crate::model::run::Run;
-use crate::store::RunFilter;
 
 /// What a sync did.
 #[derive(Debug, Default, Clone, Copy, serde::Serialize)]
@@ -45,8 +44,11 @@ impl Engine {
     /// Says how many changed, and what was wrong with the first that could not be looked at.
     async fn look_at_open(&self, project: Option<&Name>) -> Result<(u64, Option<Error>)> {
         let (mut changed, mut fault) = (0, None);
-        for run in self.store.runs(&RunFilter { project: project.cloned(), open: true, ..RunFilter::default() }).await? {
-            if !self.is_followed(run.id) {
+        for id in self.store.open_runs(project).await? {
+            // Deleted between the two looks: nothing to look at.
+            if !self.is_followed(id)
+                && let Some(run) = self.store.run(id).await?
+            {
                 let (state, folded) = (run.state, run.folded);
                 match self.look_at(run).await {
                     Ok(run) => changed += u64::from(run.state != state || run.folded != folded),

@@ -104,6 +104,12 @@ impl Store {
         from_rows(&self.database.query(list(filter)).await?)
     }
 
+    /// The ids of the runs that have not ended, of a project or of all.
+    pub async fn open_runs(&self, project: Option<&Name>) -> Result<Vec<RunId>> {
+        let rows = self.database.query(open(project)).await?;
+        rows.iter().map(|row| row.text(0)?.parse()).collect()
+    }
+
     /// Runs whose id begins with `prefix`, two at most: enough to tell that it is not unique.
     pub async fn runs_by_prefix(&self, prefix: &str) -> Result<Vec<Run>> {
         let sql = "SELECT record FROM runs WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT 2";
@@ -118,6 +124,14 @@ impl Store {
     }
 }
 
+fn open(project: Option<&Name>) -> Statement {
+    const OPEN: &str = "state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')";
+    match project {
+        Some(project) => Statement::new(format!("SELECT id FROM runs WHERE project = $1 AND {OPEN} ORDER BY id DESC"), vec![project.as_str().into()]),
+        None => Statement::new(format!("SELECT id FROM runs WHERE {OPEN} ORDER BY id DESC"), Vec::new()),
+    }
+}
+
 fn list(filter: &RunFilter) -> Statement {
     let mut select = Select::from("runs");
     select.only("project =", filter.project.as_ref().map(Name::as_str));
@@ -128,10 +142,7 @@ fn list(filter: &RunFilter) -> Statement {
     if filter.open {
         select.literal("state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')");
     }
-    match filter.state {
-        Some(State::Error) => select.literal("state = 'ERROR'"),
-        state => select.only("state =", state.map(State::as_str)),
-    }
+    select.only("state =", filter.state.map(State::as_str));
     select.newest_first("id", filter.limit)
 }
 
@@ -149,9 +160,8 @@ pub fn no_run(id: impl std::fmt::Display) -> Error {
 mod tests {
     use super::*;
 
-    /// SQLite's plan for a list.
-    fn plan(connection: &rusqlite::Connection, filter: &RunFilter) -> String {
-        let statement = list(filter);
+    /// SQLite's plan for a query.
+    fn plan(connection: &rusqlite::Connection, statement: &Statement) -> String {
         let mut prepared = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sql)).expect("a plan");
         let rows = prepared.query_map(rusqlite::params_from_iter(&statement.parameters), |row| row.get::<_, String>(3)).expect("a plan");
         rows.collect::<rusqlite::Result<Vec<_>>>().expect("its lines").join("; ")
@@ -172,13 +182,20 @@ mod tests {
             (RunFilter { project: name("p"), function: name("f"), ..all() }, "runs_of_function"),
             (RunFilter { project: name("p"), function: name("f"), before: Some(RunId::new()), ..all() }, "runs_of_function"),
             (RunFilter { project: name("p"), function: name("f"), state: Some(State::Running), ..all() }, "runs_in_state"),
-            (RunFilter { project: name("p"), state: Some(State::Error), ..all() }, "runs_failed"),
+            (RunFilter { project: name("p"), state: Some(State::Error), ..all() }, "runs_of_state"),
+            (RunFilter { project: name("p"), state: Some(State::Stopped), before: Some(RunId::new()), ..all() }, "runs_of_state"),
             (RunFilter { open: true, ..all() }, "runs_open"),
+            (RunFilter { project: name("p"), open: true, ..all() }, "runs_open_of_project"),
             (RunFilter { map: Some("m".into()), ..all() }, "runs_of_map"),
             (RunFilter { project: name("p"), cache_key: Some(Digest::of(b"")), state: Some(State::Completed), ..all() }, "runs_cached"),
         ] {
-            let plan = plan(&connection, &filter);
-            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+            let plan = plan(&connection, &list(&filter));
+            assert!(plan.split_whitespace().any(|word| word == index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+        }
+        // Asked before every list.
+        for (project, index) in [(name("p"), "runs_open_of_project"), (None, "runs_open")] {
+            let plan = plan(&connection, &open(project.as_ref()));
+            assert!(plan.split_whitespace().any(|word| word == index), "{plan}");
         }
     }
 }

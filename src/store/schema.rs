@@ -13,8 +13,9 @@ pub(super) const STEPS: &[&[&str]] = &[&[
     "CREATE INDEX runs_of_function ON runs (project, function, id)",
     "CREATE INDEX runs_in_state ON runs (project, function, state, id)",
     "CREATE INDEX runs_open ON runs (id) WHERE state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')",
-    "CREATE INDEX runs_failed ON runs (project, id) WHERE state = 'ERROR'",
-    "CREATE INDEX runs_cached ON runs (cache_key, id) WHERE cache_key IS NOT NULL",
+    "CREATE INDEX runs_open_of_project ON runs (project, id) WHERE state NOT IN ('COMPLETED', 'ERROR', 'STOPPED')",
+    "CREATE INDEX runs_of_state ON runs (project, state, id)",
+    "CREATE INDEX runs_cached ON runs (project, cache_key, state, id) WHERE cache_key IS NOT NULL",
     "CREATE INDEX runs_of_map ON runs (map, id) WHERE map IS NOT NULL",
     "CREATE TABLE entities (key TEXT PRIMARY KEY, project TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, saved BIGINT NOT NULL, \
      producer TEXT, record TEXT NOT NULL)",
