@@ -54,6 +54,8 @@ pub struct Local {
     kicked: Mutex<Option<Instant>>,
     /// Runs of this client whose hand-over failed, and whose end could not be written either.
     given_up: Mutex<HashSet<RunId>>,
+    /// Where the runner was found last.
+    runner: Mutex<Option<PathBuf>>,
 }
 
 /// Looking through the queue is for the rare case that every runner was killed; many who wait must not all do it all the time.
@@ -63,17 +65,38 @@ impl Local {
     /// Nothing is made or started before the first run.
     #[must_use]
     pub fn new(home: &Path, host: String, settings: Settings, clients: Arc<Clients>) -> Self {
-        Self { home: home.to_owned(), staging: home.join("staging"), host, settings, clients, watch: watch::Watch::default(), kicked: Mutex::new(None), given_up: Mutex::default() }
+        Self {
+            home: home.to_owned(),
+            staging: home.join("staging"),
+            host,
+            settings,
+            clients,
+            watch: watch::Watch::default(),
+            kicked: Mutex::new(None),
+            given_up: Mutex::default(),
+            runner: Mutex::default(),
+        }
     }
 
     fn folder(&self, run: &Run) -> RunFolder {
         RunFolder::of(&self.home, run.id)
     }
 
+    /// The file that starts the runner. The host language is asked no more often than it must be: it may be about to end while a run is still followed.
+    fn runner(&self) -> Result<PathBuf> {
+        let known = self.runner.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|known| known.exists()) {
+            return Ok(known);
+        }
+        let found = (self.settings.runner)()?;
+        *self.runner.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        Ok(found)
+    }
+
     /// Starts a runner for a run in the queue, if it would find a slot and nothing to wait for.
     fn start(&self, id: RunId, frozen: &Value) -> Result<()> {
         if queue::may_start(&self.home, id, frozen) {
-            spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.teller(id))?;
+            spawn::runner(&self.settings, &self.runner()?, &self.home, id, &RunFolder::of(&self.home, id), self.watch.teller(id))?;
         }
         Ok(())
     }
@@ -243,7 +266,7 @@ impl Backend for Local {
             *kicked = Some(Instant::now());
         }
         for id in queue::startable(&self.home) {
-            spawn::runner(&self.settings, &self.home, id, &RunFolder::of(&self.home, id), self.watch.teller(id))?;
+            spawn::runner(&self.settings, &self.runner()?, &self.home, id, &RunFolder::of(&self.home, id), self.watch.teller(id))?;
         }
         Ok(())
     }

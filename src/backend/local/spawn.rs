@@ -16,8 +16,7 @@ use crate::model::name::RunId;
 const WAITS: i32 = 4;
 
 /// Starts it and returns at once; `ended` is called when the process has gone.
-pub fn runner(settings: &Settings, home: &Path, id: RunId, folder: &RunFolder, ended: impl FnOnce() + Send + 'static) -> Result<()> {
-    let runner = (settings.runner)()?;
+pub fn runner(settings: &Settings, runner: &Path, home: &Path, id: RunId, folder: &RunFolder, ended: impl FnOnce() + Send + 'static) -> Result<()> {
     let unstartable = |error: &std::io::Error| {
         Error::backend(
             format!("the run's process cannot be started with {}: {error}", settings.python.display()),
