@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ._core import Engine
 
 _lock = threading.Lock()
@@ -54,6 +57,20 @@ def configure(**settings: Any) -> None:
     with _lock:
         _settings.update({name: value for name, value in settings.items() if value is not None})
         _engine = None
+
+
+@contextmanager
+def restored_on_error() -> Iterator[None]:
+    """Settings that turn out to be wrong leave those before in force."""
+    global _engine
+    before, engine_before = dict(_settings), _engine
+    try:
+        yield
+    except BaseException:
+        _settings.clear()
+        _settings.update(before)
+        _engine = engine_before
+        raise
 
 
 def register(runtime: Any) -> None:

@@ -67,10 +67,6 @@ class BackendError(RunwrightError):
     """The place to run cannot execute this: a program is missing, a process cannot be started."""
 
 
-class ForkError(RunwrightError):
-    """An asynchronous call in a forked child, where no event engine can exist."""
-
-
 class RunError(RunwrightError):
     """A run did not complete.
 

@@ -16,10 +16,18 @@ _LARGEST = 16 * 1024 * 1024
 
 
 def export(record: Record, path: str) -> str:
-    """Write a record as YAML and return the path."""
+    """Write a record as YAML and return the path.
+
+    Raises:
+        InvalidError: its folder does not exist.
+    """
     from ._core import to_yaml
 
     file = Path(path)
+    if not file.parent.is_dir():
+        raise InvalidError(
+            f"{file} cannot be written: there is no folder {file.parent}", field="path", value=str(path), cure="make the folder first"
+        )
     partial = file.with_name(f".{file.name}.partial")
     partial.write_text(to_yaml(record), encoding="utf-8")
     partial.replace(file)

@@ -250,7 +250,9 @@ class Project:
         return found
 
     def __repr__(self) -> str:
-        return f"Project({self.name!r})"
+        from .display.text import project_text
+
+        return project_text(self)
 
     def _repr_html_(self) -> str:
         from .display.html import project_html

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ._engine import configure, engine
+from ._engine import configure, engine, restored_on_error
 from .exceptions import InvalidError
 
 if TYPE_CHECKING:
@@ -42,7 +42,13 @@ def use(
     global _project
     if on not in (None, "local"):
         raise InvalidError(f"there is no place to run called {on!r}", field="on", value=on, cure='use "local"')
-    configure(home=home, store=store, artifacts=artifacts, concurrency=concurrency)
+    for field, value in (("home", home), ("store", store), ("artifacts", artifacts)):
+        if value is not None and not isinstance(value, (str, os.PathLike)):
+            raise InvalidError(f"{field}={value!r} is not a path or URL", field=field, value=value, cure="give text")
+    with restored_on_error():
+        configure(home=home, store=store, artifacts=artifacts, concurrency=concurrency)
+        if home is not None or store is not None or artifacts is not None:
+            engine()
     if project is not None:
         engine().project(project, True).wait()
         _project = project
