@@ -58,6 +58,9 @@ pub struct Local {
     runner: Mutex<Option<PathBuf>>,
 }
 
+/// How long a run may wait before that is written down, in seconds.
+const AT_ONCE: f64 = 0.1;
+
 /// Looking through the queue is for the rare case that every runner was killed; many who wait must not all do it all the time.
 const KICKS: Duration = Duration::from_secs(4);
 
@@ -181,12 +184,9 @@ impl Backend for Local {
     async fn news(&self, run: &Run) -> Result<News> {
         let folder = self.folder(run);
         let mut news = folder.events_from(run.folded)?;
-        if run.state == State::Created
-            && let Some(time) = folder.handed_over()
-        {
-            news.events.insert(0, Event::Pending { time });
-        }
+        let handed_over = folder.handed_over().filter(|_| run.state == State::Created);
         if news.more {
+            news.events.splice(0..0, handed_over.map(|time| Event::Pending { time }));
             return Ok(news);
         }
         let client = self.clients.is_alive(&run.client) && !self.given_up.lock().unwrap_or_else(PoisonError::into_inner).contains(&run.id);
@@ -204,6 +204,11 @@ impl Backend for Local {
             if !news.more {
                 news.events.push(Event::End(Box::new(end)));
             }
+        }
+        // Most runs begin at once: that they waited is then recorded with their beginning.
+        let news_of_its_own = |time: f64| claim::seconds_now() - time > AT_ONCE;
+        if let Some(time) = handed_over.filter(|time| !news.events.is_empty() || news_of_its_own(*time)) {
+            news.events.insert(0, Event::Pending { time });
         }
         Ok(news)
     }

@@ -91,8 +91,7 @@ def test_a_server_that_restarts_is_waited_for(home, add):
 
 
 def test_a_server_that_is_not_there_is_told_at_once(home):
-    rw.use(store="postgresql://nobody@127.0.0.1:1/nowhere")
     before = time.monotonic()
     with pytest.raises(rw.exceptions.StoreError, match="refused"):
-        rw.runs()
+        rw.use(store="postgresql://nobody@127.0.0.1:1/nowhere")
     assert time.monotonic() - before < 5
