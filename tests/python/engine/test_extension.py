@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,10 +115,12 @@ def test_an_exception_of_a_runtime_comes_through_untouched():
 def test_the_example_plugin_is_installed_and_tested(tmp_path, home):
     """As its users would: from a wheel, found by its entry point, its own contract test run."""
     target = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(PLUGIN)]
+    # Building writes beside the sources.
+    copy = shutil.copytree(PLUGIN, tmp_path / "plugin")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(copy)]
     subprocess.run(pip, check=True, capture_output=True, text=True)
     env = {"PYTHONPATH": str(target), "RUNWRIGHT_HOME": str(home), "PATH": "/usr/bin:/bin"}
-    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(PLUGIN / "tests")]
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(copy / "tests")]
     assert "1 passed" in subprocess.run(tests, env=env, check=True, capture_output=True, text=True).stdout
     program = """
 import runwright as rw
