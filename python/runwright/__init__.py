@@ -95,6 +95,10 @@ def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return import_module(f"{__name__}.{name}")
     home = _HOME.get(name)
+    if home is None and name.endswith("_async") and _HOME.get(name[:-6]) in ("project", "session"):
+        from .asynchronous import twin
+
+        return twin(__getattr__(name[:-6]))
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)

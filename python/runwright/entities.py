@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine
+from .asynchronous import AsyncVerbs
 from .exceptions import InvalidError, MaterializeError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-class Entity:
+class Entity(AsyncVerbs):
     """What the three have in common.
 
     Attributes:

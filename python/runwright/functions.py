@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine
+from .asynchronous import AsyncVerbs
 from .exceptions import InvalidError
 from .options import Call, parameter_names, split
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-class Function:
+class Function(AsyncVerbs):
     """A function that can be run, tracked.
 
     Made by `rw.function` (from a Python function; calling the object calls it plainly, untracked) or by `project.new_function`.

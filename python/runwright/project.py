@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine, home
+from .asynchronous import AsyncVerbs
 from .exceptions import InvalidError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-class Project:
+class Project(AsyncVerbs):
     """A project: its functions, runs, artifacts, dataitems and models.
 
     Attributes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine
+from .asynchronous import AsyncVerbs
 from .exceptions import InvalidError, NotFoundError, RunError
 from .records import FINAL, duration, error_of
 from .run_logs import Logs
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-class Run:
+class Run(AsyncVerbs):
     """A tracked execution. It goes on without this object and without this process; only `stop()` stops it.
 
     Attributes (of the record as it was last seen; `refresh()` looks again):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .asynchronous import AsyncVerbs
 from .exceptions import RunError
 from .records import error_of
 from .run import Run
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-class RunList(list[Run]):
+class RunList(AsyncVerbs, list[Run]):
     """Runs, in an order that means something; a table in a notebook."""
 
     def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> RunList:

@@ -80,3 +80,33 @@ def test_stop_in_a_loop():
         return (await run.stop_async()).record["state"]
 
     assert asyncio.run(main()) == "STOPPED"
+
+
+def test_each_public_method_has_a_twin(add):
+    import inspect
+
+    async def main():
+        run = await add.run_async(1)
+        assert await run.output_async("result") == 2
+        assert await run.results_async() == {"result": 2}
+        assert await run.outputs_async() == {}
+        runs = await add.map_async([1, 2])
+        assert await runs.results_async() == [2, 3]
+        again = await run.reproduce_async()
+        assert await again.result_async() == 2
+        project = await rw.get_or_create_project_async("demo")
+        item = await project.log_artifact_async("note", data="x")
+        assert await item.load_async() == "x"
+        assert [one.id for one in await rw.runs_async(limit=1)] == [again.id]
+        assert await rw.attach_async(run.id) == run
+        await run.delete_async()
+        for thing in (add, run, runs, project, item):
+            for name, member in inspect.getmembers(type(thing), inspect.isfunction):
+                if not name.startswith("_") and not name.endswith("_async"):
+                    assert inspect.iscoroutinefunction(getattr(thing, f"{name}_async")), (thing, name, member)
+
+    asyncio.run(main())
+    with pytest.raises(AttributeError, match="nothing_async"):
+        add.nothing_async  # noqa: B018
+    with pytest.raises(AttributeError, match="log_metric_async"):
+        rw.log_metric_async  # noqa: B018
