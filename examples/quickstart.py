@@ -1,5 +1,10 @@
 """A pipeline of tracked runs on scikit-learn's breast-cancer data: prepare, train with three depths, evaluate the best."""
 
+import os
+import shutil
+import sys
+from pathlib import Path
+
 import runwright as rw
 
 
@@ -66,14 +71,16 @@ def main() -> None:
     lineage = model.lineage()
     print(f"\nmodel {model.key}\n  made by {lineage['made_by']}\n  read by {', '.join(lineage['read_by'])}")
     print("\nSee it again:")
+    # As it can be typed here: the virtual environment need not be active.
+    program = "runwright" if shutil.which("runwright") else os.path.relpath(Path(sys.executable).parent / "runwright")
     for command in (
-        "runwright runs --project quickstart",
-        f"runwright run show {evaluated.id}",
-        f"runwright run logs {best.id}",
-        f"runwright diff {trained[0].id} {trained[2].id}",
-        "runwright artifacts --project quickstart",
+        "runs --project quickstart",
+        f"run show {evaluated.id}",
+        f"run logs {best.id}",
+        f"diff {trained[0].id} {trained[2].id}",
+        "artifacts --project quickstart",
     ):
-        print(f"  {command}")
+        print(f"  {program} {command}")
 
 
 if __name__ == "__main__":
