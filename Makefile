@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 PY := $(shell find python -name '*.py' -o -name '*.pyi') pyproject.toml
 
-.PHONY: help quickstart test lint test-rust test-python servers cluster cluster-down test-cluster bench format clean
+.PHONY: help quickstart test lint test-rust test-python servers tools cluster cluster-down test-cluster bench format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -48,7 +48,13 @@ test-rust:  ## The engine's own tests, without Python.
 servers: | $(BIN)/python  ## Build the servers that the tests start (S3; PostgreSQL comes from the distribution).
 	$(BIN)/python -m tests.servers build
 
-test-python: $(VENV)/.wheel servers  ## Everything else, against the installed wheel and real servers.
+# Programs of the distribution that tests of failures use; where they cannot be installed, those tests say that they did not run.
+tools:
+	@if command -v strace >/dev/null && ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq strace faketime >/dev/null; fi
+
+test-python: $(VENV)/.wheel servers tools  ## Everything else, against the installed wheel and real servers.
 	$(BIN)/python -m pytest
 
 cluster: | $(BIN)/python  ## Start a real single-node Kubernetes on this machine (Linux, root).
