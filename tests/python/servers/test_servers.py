@@ -136,6 +136,8 @@ def test_the_folders_of_killed_servers_are_removed_later() -> None:
         os.utime(old, (0, 0))
     user = subprocess.Popen(["sh", "-c", f"read line; : {used}"], stdin=subprocess.PIPE)
     try:
+        # A process has no command line for a moment after it was started.
+        assert wait_until(lambda: str(used) in Path(f"/proc/{user.pid}/cmdline").read_text(), 10)
         fresh = private_folder(prefix)
         assert sorted(Path("/tmp").glob(f"{prefix}*")) == sorted([starting, used, fresh])
     finally:
