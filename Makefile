@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 PY := $(shell find python -name '*.py' -o -name '*.pyi') pyproject.toml
 
-.PHONY: help quickstart test lint test-rust test-python servers tools cluster cluster-down test-cluster bench format clean
+.PHONY: help quickstart test lint test-rust test-python servers tools cluster cluster-down cluster-programs test-cluster bench format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -54,8 +54,11 @@ tools:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq strace faketime >/dev/null; fi
 
-test-python: $(VENV)/.wheel servers tools  ## Everything else, against the installed wheel and real servers.
+test-python: $(VENV)/.wheel servers tools cluster-programs  ## Everything else, against the installed wheel, real servers and a real cluster.
 	$(BIN)/python -m pytest
+
+cluster-programs: | $(BIN)/python  ## Build what the cluster of the tests runs, where KUBECONFIG names none and this machine can have one.
+	$(BIN)/python -m tests.cluster build
 
 cluster: | $(BIN)/python  ## Start a real single-node Kubernetes on this machine (Linux, root).
 	$(BIN)/python -m tests.cluster up
@@ -63,8 +66,8 @@ cluster: | $(BIN)/python  ## Start a real single-node Kubernetes on this machine
 cluster-down: | $(BIN)/python  ## Remove all of it.
 	$(BIN)/python -m tests.cluster down
 
-test-cluster: $(VENV)/.dev  ## The tests of that cluster; nothing of Runwright runs in it yet.
-	$(BIN)/python -m pytest tests/cluster
+test-cluster: $(VENV)/.wheel servers cluster-programs  ## Only the tests on a cluster.
+	$(BIN)/python -m pytest -m cluster
 
 bench: $(VENV)/.wheel  ## Measure against peers; writes benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks

@@ -52,28 +52,30 @@ def small_layer(target: Path, folders: Iterable[tuple[str, int]], files: dict[st
             layer.addfile(entry, io.BytesIO(content))
 
 
-def image(target: Path, layer: Path, tag: str, command: list[str], environment: dict[str, str]) -> None:
-    """An image of one layer."""
-    digest = _sha256(layer)
+def image(target: Path, layers: list[Path], tag: str, command: list[str], environment: dict[str, str]) -> None:
+    """An image of layers, the lowest first."""
+    digests = [_sha256(layer) for layer in layers]
     configuration = {
         "architecture": ARCHITECTURE,
         "os": "linux",
         "created": "2025-01-01T00:00:00Z",
         "config": {"Cmd": command, "Env": [f"{name}={value}" for name, value in environment.items()]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
     }
     configuration_bytes = json.dumps(configuration, sort_keys=True).encode()
     configuration_name = hashlib.sha256(configuration_bytes).hexdigest() + ".json"
-    manifest = [{"Config": configuration_name, "RepoTags": [tag], "Layers": [f"{digest}/layer.tar"]}]
+    names = [f"{digest}/layer.tar" for digest in digests]
+    manifest = [{"Config": configuration_name, "RepoTags": [tag], "Layers": names}]
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as archive:
         for name, content in ((configuration_name, configuration_bytes), ("manifest.json", json.dumps(manifest).encode())):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mtime = len(content), EPOCH
             archive.addfile(entry, io.BytesIO(content))
-        entry = tarfile.TarInfo(f"{digest}/layer.tar")
-        entry.size, entry.mtime = layer.stat().st_size, EPOCH
-        with layer.open("rb") as layer_content:
-            archive.addfile(entry, layer_content)
+        for name, layer in zip(names, layers, strict=True):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime = layer.stat().st_size, EPOCH
+            with layer.open("rb") as layer_content:
+                archive.addfile(entry, layer_content)
 
 
 def _sha256(path: Path) -> str:

@@ -53,8 +53,8 @@ def make_all() -> None:
     if not CA.exists():
         _make_authority()
     if not SERVICE_ACCOUNT_PUBLIC_KEY.exists():
-        _new_key(SERVICE_ACCOUNT_KEY)
-        _openssl("pkey", "-in", SERVICE_ACCOUNT_KEY, "-pubout", "-out", SERVICE_ACCOUNT_PUBLIC_KEY)
+        new_key(SERVICE_ACCOUNT_KEY)
+        openssl("pkey", "-in", SERVICE_ACCOUNT_KEY, "-pubout", "-out", SERVICE_ACCOUNT_PUBLIC_KEY)
     for name, alternatives in SERVERS.items():
         if not certificate(name).exists():
             _issue(name, f"/CN={name}", ["extendedKeyUsage=serverAuth", f"subjectAltName={','.join(alternatives)}"])
@@ -76,7 +76,7 @@ def make_client(name: str, user: str, groups: list[str], kubeconfig: Path) -> No
 
 
 def _make_authority() -> None:
-    _new_key(CA_KEY)
+    new_key(CA_KEY)
     # Without keyUsage Python 3.13, in a pod that calls the API server, refuses the authority.
     extensions = [
         "basicConstraints=critical,CA:TRUE",
@@ -84,28 +84,30 @@ def _make_authority() -> None:
         "subjectKeyIdentifier=hash",
     ]
     arguments = [part for extension in extensions for part in ("-addext", extension)]
-    _openssl("req", "-x509", "-new", "-key", CA_KEY, "-subj", "/CN=runwright-cluster", "-days", "3650", *arguments, "-out", CA)
+    openssl("req", "-x509", "-new", "-key", CA_KEY, "-subj", "/CN=runwright-cluster", "-days", "3650", *arguments, "-out", CA)
 
 
 def _issue(name: str, subject: str, extensions: list[str]) -> None:
-    _new_key(key(name))
+    new_key(key(name))
     lines = ["basicConstraints=CA:FALSE", "keyUsage=critical,digitalSignature", "authorityKeyIdentifier=keyid", *extensions]
     with tempfile.TemporaryDirectory() as scratch:
         request, extension_file = Path(scratch, "request"), Path(scratch, "extensions")
         extension_file.write_text("\n".join(lines))
-        _openssl("req", "-new", "-key", key(name), "-subj", subject, "-out", request)
-        _openssl(
+        openssl("req", "-new", "-key", key(name), "-subj", subject, "-out", request)
+        openssl(
             "x509", "-req", "-in", request, "-CA", CA, "-CAkey", CA_KEY, "-CAcreateserial", "-days", "3650",
             "-extfile", extension_file, "-out", certificate(name),
         )  # fmt: skip
 
 
-def _new_key(path: Path) -> None:
-    _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path)
+def new_key(path: Path) -> None:
+    """Make a private key."""
+    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path)
     path.chmod(0o600)
 
 
-def _openssl(*arguments: str | Path) -> None:
+def openssl(*arguments: str | Path) -> None:
+    """Run openssl."""
     result = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, check=False)
     if result.returncode:
         raise RuntimeError(f"openssl {arguments[0]} failed: {result.stderr}")

@@ -1,12 +1,13 @@
-"""`python -m tests.cluster up|down|status|images|kubeconfig|kubectl`."""
+"""`python -m tests.cluster build|up|down|status|images|kubeconfig|kubectl`."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 
-from tests.cluster import images, processes
+from tests.cluster import availability, images, processes
 from tests.cluster.binaries import binary
 from tests.cluster.cluster import Cluster
 from tests.cluster.settings import API_URL, BUILDKIT_URL, KUBECONFIG, LOGS, REGISTRY
@@ -18,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="A real single-node Kubernetes on this machine.")
     commands = parser.add_subparsers(dest="verb", required=True)
+    commands.add_parser("build", help="build what the tests would miss, on a machine that can have a cluster")
     commands.add_parser("up", help="build what is missing and start what does not run")
     commands.add_parser("down", help="remove everything but the cache")
     commands.add_parser("status", help="which programs run; exit code 1 unless all do")
@@ -40,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
     cluster = Cluster()
+    if options.verb == "build":
+        return _build(cluster)
     if options.verb == "up":
         cluster.up(report=True)
         print(f"export KUBECONFIG={KUBECONFIG}")
@@ -55,6 +59,19 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     else:
         kube = str(binary("kube"))
         os.execv(kube, [kube, "kubectl", f"--kubeconfig={KUBECONFIG}", *rest])
+    return 0
+
+
+def _build(cluster: Cluster) -> int:
+    """Not in a test: building everything takes longer than a test may."""
+    if availability.is_named():
+        if shutil.which("kubectl") is None:
+            binary("kube")
+    elif reason := availability.why_none():
+        print(f"the tests on a cluster will not run: {reason}")
+        return 1 if availability.in_ci() else 0
+    else:
+        cluster.build(report=True)
     return 0
 
 

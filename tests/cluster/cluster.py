@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tests.cluster import binaries, certificates, components, configuration, images, network, packages, processes, teardown, volumes
+from tests.cluster.api import Api
 from tests.cluster.processes import Component
 from tests.cluster.settings import AUDIT_LOG, BUILDKIT_URL, CERTIFICATES, HERE, KUBECONFIG, LOGS, NODE, REGISTRY, STATE
 from tests.servers.gobuild import cache_folder
@@ -29,20 +32,14 @@ class Cluster:
     registry = REGISTRY
     buildkit = BUILDKIT_URL
     node = NODE
+    # What was on the machine before, where these tests started it.
+    before: dict[str, object] | None = None
 
     def up(self, *, report: bool = False) -> None:
         """Build what is not in the cache, start what does not run, and wait until pods can run. `report` prints each step's time."""
-        began = time.monotonic()
-
-        def step(what: str) -> None:
-            if report:
-                print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
-
+        step = _steps(report)
         with _lock():
-            packages.install()
-            step("packages are installed")
-            self._build()
-            step("binaries and images are built")
+            self._build(step)
             self._remove_remains_of_another_boot()
             self._mount_state()
             _BOOT.write_text(_boot_id())
@@ -53,8 +50,14 @@ class Cluster:
             self._settle()
             step("the cluster is ready")
 
+    def build(self, *, report: bool = False) -> None:
+        """Build what is not in the cache, and start nothing."""
+        with _lock():
+            self._build(_steps(report))
+
     def down(self) -> None:
         """Remove everything but the cache of binaries and images."""
+        self.forget()
         with _lock():
             teardown.down()
 
@@ -78,6 +81,31 @@ class Cluster:
         certificates.make_client(f"user-{user}", user, list(groups), path)
         return path
 
+    @cached_property
+    def api(self) -> Api:
+        """The API server, as the administrator."""
+        return Api([binaries.binary("kube"), "kubectl", f"--kubeconfig={KUBECONFIG}"])
+
+    def forget(self) -> None:
+        """End what only this process needs."""
+        if "api" in self.__dict__:
+            self.api.close()
+            del self.api
+
+    def stop(self, name: str) -> None:
+        """Kill one of the programs (`kube-apiserver`), as a crash would."""
+        processes.stop(name, signal.SIGKILL)
+
+    def start(self, name: str) -> None:
+        """Start it again; it works when this returns."""
+        component = next(each for each in [*components.base(), components.api_server(), *components.the_rest()] if each.name == name)
+        processes.launch(component)
+        processes.wait(component)
+
+    def image(self, name: str) -> str:
+        """What a pod's `image` says for one of the images (`python:3.11`)."""
+        return images.named(name).tag
+
     def push(self, image: str) -> str:
         """Put one of the images (`python:3.11`) into the local registry; the name to pull it by."""
         return images.push(image)
@@ -86,13 +114,17 @@ class Cluster:
         """The API server's audit log from a position (`audit_log.stat().st_size` taken earlier): one entry per request."""
         with AUDIT_LOG.open("rb") as log:
             log.seek(since)
-            return [json.loads(line) for line in log]
+            # A line that is just being written is not a request yet that anyone got an answer to.
+            return [json.loads(line) for line in log if line.endswith(b"\n")]
 
-    def _build(self) -> None:
+    def _build(self, step: Callable[[str], None]) -> None:
+        packages.install()
+        step("packages are installed")
         # debootstrap mostly waits for packages, the compiler for the processor: side by side.
         with ThreadPoolExecutor(2) as pool:
             for work in [pool.submit(binaries.build_all), pool.submit(images.build_all)]:
                 work.result()
+        step("binaries and images are built")
 
     def _remove_remains_of_another_boot(self) -> None:
         """A machine that was restarted has our files, but none of our processes, mounts and network."""
@@ -141,6 +173,16 @@ class Cluster:
             self.kubectl("get", "node", NODE, ready, check=False) == "True"
             and self.kubectl("get", "serviceaccount", "default", "-o=name", check=False) != ""
         )
+
+
+def _steps(report: bool) -> Callable[[str], None]:
+    began = time.monotonic()
+
+    def step(what: str) -> None:
+        if report:
+            print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
+
+    return step
 
 
 def _names(of: list[Component]) -> str:

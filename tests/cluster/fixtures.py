@@ -1,37 +1,75 @@
-"""Pytest fixtures: `from tests.cluster.fixtures import *` in a conftest.py."""
+"""Pytest fixtures, for all tests: `tests/conftest.py` has them. A test that asks for one of these is a test on a cluster."""
 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cluster import availability
 from tests.cluster.cluster import Cluster
+from tests.cluster.kube import Kube, delete_namespace, new_namespace
+from tests.cluster.named import NamedCluster
+from tests.cluster.traces import traces
 
-__all__ = ["cluster", "namespace"]
+__all__ = ["cluster", "kube", "local_cluster", "namespace", "own_cluster"]
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """The cluster, up. One that this session started ends with it, unless RUNWRIGHT_KEEP_CLUSTER is set; another's stays."""
-    if os.geteuid() != 0:
-        pytest.skip("the cluster needs root")
+def cluster() -> Iterator[Cluster | NamedCluster]:
+    """The cluster that KUBECONFIG names, or the one of this machine, up. One that this session started ends with it, unless
+    RUNWRIGHT_KEEP_CLUSTER is set; another's stays."""
+    if availability.is_named():
+        named = NamedCluster(os.environ["KUBECONFIG"])
+        yield named
+        named.close()
+        return
+    if reason := availability.why_none():
+        (pytest.fail if availability.in_ci() else pytest.skip)(f"no cluster: {reason}")
     cluster = Cluster()
-    ours = not cluster.running
+    if cluster.running:
+        yield cluster
+        cluster.forget()
+        return
+    cluster.down()
+    cluster.before = traces()
     cluster.up()
     yield cluster
-    if ours and not os.environ.get("RUNWRIGHT_KEEP_CLUSTER"):
+    cluster.forget()
+    if not os.environ.get("RUNWRIGHT_KEEP_CLUSTER"):
         cluster.down()
 
 
+@pytest.fixture(scope="session")
+def local_cluster(cluster: Cluster | NamedCluster) -> Cluster:
+    """The cluster of this machine, for tests that look behind the API server: its registry, its etcd, its processes."""
+    if isinstance(cluster, NamedCluster):
+        pytest.skip("a cluster named by KUBECONFIG shows the tests only its API server")
+    return cluster
+
+
 @pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
+def own_cluster(local_cluster: Cluster) -> Cluster:
+    """The cluster that this session started: a test may break it and take it down. Such tests run last."""
+    if local_cluster.before is None:
+        pytest.skip("the cluster ran before this session, which therefore does not take it down (`make cluster-down` first)")
+    return local_cluster
+
+
+@pytest.fixture
+def namespace(cluster: Cluster | NamedCluster) -> Iterator[str]:
     """A namespace of this test, with the `restricted` Pod Security Standard enforced."""
-    name = f"test-{secrets.token_hex(4)}"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    name = new_namespace(cluster)
     yield name
-    # Without waiting: nothing else will use the name.
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    delete_namespace(cluster, name)
+
+
+@pytest.fixture
+def kube(cluster: Cluster | NamedCluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kube:
+    """The namespace, and in KUBECONFIG a user who has exactly the Role that Runwright needs there."""
+    kube = Kube(cluster, namespace, tmp_path / "kubeconfig")
+    monkeypatch.setenv("KUBECONFIG", str(kube.kubeconfig))
+    monkeypatch.setenv("RUNWRIGHT_IMAGE", kube.image("python:3.11"))
+    return kube
