@@ -65,7 +65,7 @@ async fn only_runs_that_had_not_ended_are_waited_for() {
     let inputs = json!({"a": {"type": "value", "value": 1}, "b": {"run": going, "output": null, "as": "value"}});
     let settings = Settings { python: "python3".into(), runner: Box::new(|| Ok("".into())), concurrency: 1 };
     let local = Local::new(home.path(), "here".into(), settings, Arc::new(Clients::new(home.path())));
-    let workload = Workload { process: Process::Command(vec!["true".into()]), image: None, requirements: Vec::new(), envs: [].into(), resources: run.spec.resources.clone() };
+    let workload = Workload::of(Process::Command(vec!["true".into()]), &run.spec);
     let lowered = local.lower(&function, &run, &Plan::Task(workload), inputs.as_object().unwrap()).unwrap();
     assert_eq!(lowered["needs"], json!([going]));
 }

@@ -13,26 +13,35 @@ if TYPE_CHECKING:
 MODES = {"wait", "inline", "cache", "local_execution"}
 # What the engine's request has a field for.
 REQUEST = {"action", "on", "resources", "envs", "secrets", "timeout", "retries", "grace", "labels"}
-# Of the platform's task parameters, what only a cluster can do; recorded everywhere, so that a function moves to one unchanged.
+# The task parameters, which say how the place has to execute it. Most can only a cluster heed; they are checked and recorded everywhere, so that a function
+# moves to one unchanged.
 CLUSTER = {
-    "volumes",
-    "profile",
-    "node_selector",
     "affinity",
-    "tolerations",
-    "run_as_user",
-    "run_as_group",
+    "annotations",
+    "backoff_limit",
     "fs_group",
-    "runtime_class",
+    "image",
+    "image_pull_policy",
+    "image_pull_secrets",
+    "node_selector",
+    "pod_template",
     "priority_class",
+    "profile",
+    "queue",
     "replicas",
+    "run_as_group",
+    "run_as_user",
+    "runtime_class",
+    "security_context",
+    "service_name",
     "service_ports",
     "service_type",
-    "service_name",
-    "backoff_limit",
-    "queue",
-    "pod_template",
+    "tolerations",
+    "ttl",
+    "volumes",
 }
+# Words for data, too: a parameter of the function that has one of these names comes first.
+YIELDING = {"annotations", "image"}
 OPTIONS = MODES | REQUEST | CLUSTER
 _BY_NAME = {"parameters", "inputs"}
 
@@ -60,7 +69,7 @@ def split(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     for name, value in kwargs.items():
         if name in _BY_NAME and name not in names:
             continue
-        if name in OPTIONS:
+        if name in OPTIONS and not (name in YIELDING and name in names):
             if name in names:
                 raise InvalidError(
                     f"{function.name}: {name}= is a parameter of the function and an option of run()",

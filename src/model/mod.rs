@@ -2,7 +2,9 @@
 
 pub mod entity;
 pub mod event;
+pub mod fields;
 pub mod function;
+pub mod image;
 pub mod key;
 pub mod name;
 pub mod plan;
@@ -11,5 +13,6 @@ pub mod resources;
 pub mod run;
 pub mod signature;
 pub mod state;
+pub mod task;
 pub mod time;
 pub mod workload;

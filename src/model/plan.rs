@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::run::RunSpec;
 use super::workload::Workload;
+use crate::error::Result;
 
 /// What to execute, neutral of where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,19 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// The same with the image that the run names instead of the function's, and how the run wants it fetched.
+    pub fn with_image_of(mut self, run: &RunSpec) -> Result<Self> {
+        if let Self::Task(workload) | Self::Service(workload) = &mut self {
+            let task = run.task()?;
+            workload.image = task.image.or_else(|| workload.image.take());
+            workload.image_pull_policy = task.image_pull_policy.or(workload.image_pull_policy);
+            if !task.image_pull_secrets.is_empty() {
+                workload.image_pull_secrets = task.image_pull_secrets;
+            }
+        }
+        Ok(self)
+    }
+
     /// The word for messages.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::name::{Digest, Name, RunId};
 use super::resources::Resources;
 use super::state::State;
+use super::task::TaskParameters;
 use crate::error::{Error, Result};
 
 /// The record of a run.
@@ -100,9 +101,16 @@ pub struct RunSpec {
     /// The fan-out that it belongs to, and its place there.
     #[serde(default)]
     pub map: Option<MapItem>,
-    /// Parameters of the kind's own.
+    /// Task parameters, as they were given: [`TaskParameters`].
     #[serde(default)]
     pub extra: Map<String, Value>,
+}
+
+impl RunSpec {
+    /// The task parameters, read. An error names the field, its value and what would be right.
+    pub fn task(&self) -> Result<TaskParameters> {
+        TaskParameters::read(&self.extra)
+    }
 }
 
 fn default_grace() -> f64 {

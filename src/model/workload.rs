@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::fields::Fields;
 use super::resources::Resources;
+use super::run::RunSpec;
+use crate::error::Result;
 
 /// What to execute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +16,12 @@ pub struct Workload {
     /// The image where one is needed. None: this machine's Python, or the cluster's default Python image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// When the image is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<PullPolicy>,
+    /// Names of the secrets with the credentials of the image's registry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<String>,
     /// Python requirements (PEP 508) to have before the process starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requirements: Vec<String>,
@@ -20,6 +29,14 @@ pub struct Workload {
     pub envs: BTreeMap<String, String>,
     #[serde(default)]
     pub resources: Resources,
+}
+
+impl Workload {
+    /// A process with what a run says of every process: its environment and resources.
+    #[must_use]
+    pub fn of(process: Process, run: &RunSpec) -> Self {
+        Self { process, image: None, image_pull_policy: None, image_pull_secrets: Vec::new(), requirements: Vec::new(), envs: run.envs.clone(), resources: run.resources.clone() }
+    }
 }
 
 /// The process itself.
@@ -30,6 +47,34 @@ pub enum Process {
     Call(Call),
     /// A program and its arguments; its exit code decides.
     Command(Vec<String>),
+}
+
+/// When an image is fetched from its registry; the names are Kubernetes' own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PullPolicy {
+    Always,
+    IfNotPresent,
+    Never,
+}
+
+impl PullPolicy {
+    const ALL: [Self; 3] = [Self::Always, Self::IfNotPresent, Self::Never];
+
+    /// The field `image_pull_policy`, where it is given.
+    pub fn read(fields: &Fields) -> Result<Option<Self>> {
+        let given = fields.choice("image_pull_policy", &Self::ALL.map(Self::as_str))?;
+        Ok(Self::ALL.into_iter().find(|policy| given == Some(policy.as_str())))
+    }
+
+    /// As Kubernetes writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
 }
 
 /// A Python function to call.

@@ -58,13 +58,14 @@ impl Runtime for Plugin {
         })
         .map_err(carry)?;
         let shown = json!(plan).to_string();
-        serde_json::from_value(plan).map_err(|error| {
+        let plan: Plan = serde_json::from_value(plan).map_err(|error| {
             Error::invalid(
                 "translate",
                 shown,
                 format!("the runtime of kind {:?} translated into something that is no plan: {error}", self.kind),
                 "return {\"task\": {\"process\": {\"command\": [program, argument, …]}}} or {\"task\": {\"process\": {\"call\": {\"handler\": \"module:function\"}}}}",
             )
-        })
+        })?;
+        plan.with_image_of(run)
     }
 }

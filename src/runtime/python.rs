@@ -71,13 +71,8 @@ impl Runtime for Python {
 
     fn translate(&self, function: &Function, _action: &str, run: &RunSpec) -> Result<Plan> {
         let spec = Spec::parse(&function.spec)?;
-        Ok(Plan::Task(Workload {
-            process: Process::Call(Call { handler: spec.source.handler, outputs: spec.outputs }),
-            image: spec.image,
-            requirements: spec.requirements,
-            envs: run.envs.clone(),
-            resources: run.resources.clone(),
-        }))
+        let call = Process::Call(Call { handler: spec.source.handler, outputs: spec.outputs });
+        Plan::Task(Workload { image: spec.image, requirements: spec.requirements, ..Workload::of(call, run) }).with_image_of(run)
     }
 }
 
