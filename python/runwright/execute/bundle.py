@@ -1,7 +1,7 @@
-"""The runner as files, for a folder on this machine or for a pod."""
+"""The runner as files: a folder on this machine, a zip for a pod."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PTH100, PTH103, PTH104, PTH112, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH100, PTH103, PTH104, PTH108, PTH110, PTH112, PTH118, PTH120, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bundle_files() -> dict[str, str]:
 
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     files = {"_runwright/__main__.py": _MAIN, "_runwright/__init__.py": ""}
-    for package in ("execute", "materialize"):
+    for package in ("execute", "execute/pod", "materialize"):
         folder = os.path.join(root, package)
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
             if name.endswith(".py"):
@@ -41,6 +41,36 @@ def digest(files: dict[str, str]) -> str:
 
     parts = [(path, text.encode("utf-8")) for path, text in sorted(files.items())]
     return sha256(b"".join(f"{path}\0{len(data)}\0".encode() + data for path, data in parts))
+
+
+def write_zip(home: str) -> str:
+    """Zip the runner below `home`, once for each content, so that Python imports it from there. Returns the path: `runner/<digest>.zip`.
+
+    The digest is that of the files, so it is the same wherever it is made. The zip's own bytes depend on nothing but them and the
+    machine's zlib. Raises OSError.
+    """
+    import os
+
+    files = bundle_files()
+    path = os.path.join(home, "runner", f"{digest(files)}.zip")
+    if not os.path.exists(path):
+        import zipfile
+
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        draft = f"{path}.{os.urandom(8).hex()}.partial"
+        try:
+            with zipfile.ZipFile(draft, "w") as archive:
+                for name, text in sorted(files.items()):
+                    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                    info.create_system = 3
+                    info.external_attr = 0o100644 << 16
+                    archive.writestr(info, text.encode("utf-8"), zipfile.ZIP_DEFLATED, 9)
+            os.rename(draft, path)
+        except OSError:
+            if os.path.exists(draft):
+                os.unlink(draft)
+            raise
+    return path
 
 
 def write(home: str) -> str:

@@ -97,11 +97,14 @@ def local(given: dict[str, Any], base: str, name: str, destination: Any = None) 
     if not given.get("url"):
         where = os.path.join(base, path) if path else "no path and no URL is given"
         raise Failed("InputError", f"the input {name!r} is not there: {where}", "log it again, or restore the file")
-    return {**given, "path": fetch(given, destination or os.path.join(base, "inputs", name), name)}
+    return {**given, "path": fetch(given, destination or os.path.join(base, "inputs", name), f"the input {name!r}")}
 
 
-def fetch(given: dict[str, Any], folder: str, name: str) -> str:
-    """Get the file behind a URL into `folder`, whole and checked, or not at all. Returns its path. Raises Failed or OSError."""
+def fetch(given: dict[str, Any], folder: str, what: str) -> str:
+    """Get the file behind a URL into `folder`, whole and checked, or not at all. Returns its path. Raises Failed or OSError.
+
+    `what` says in errors what it is.
+    """
     from urllib.parse import unquote, urlsplit
 
     url = given["url"]
@@ -129,7 +132,7 @@ def fetch(given: dict[str, Any], folder: str, name: str) -> str:
     if os.path.exists(draft):
         os.unlink(draft)
     # The query of a presigned URL is a credential.
-    message = f"the input {name!r} cannot be fetched from {url.partition('?')[0]}: {failure.lstrip('!')}"
+    message = f"{what} cannot be fetched from {url.partition('?')[0]}: {failure.lstrip('!')}"
     raise Failed("InputError", message, "check that the file is there and that the run began before its URL expired")
 
 

@@ -181,7 +181,7 @@ class Ending:
 
     def write(self, end: dict[str, Any]) -> dict[str, Any]:
         """Write the end, once and whole; what does not fit on a full disk is left out. Returns what was written. Raises OSError."""
-        for attempt in (end, _shortened(end), _shortest(end)):
+        for attempt in (end, _shortened(end), shortest(end)):
             data = quickjson.encode(attempt) + b"\n"
             try:
                 written = 0
@@ -210,7 +210,7 @@ def _shortened(end: dict[str, Any]) -> dict[str, Any]:
     return {**end, "error": error or None, "outputs": outputs}
 
 
-def _shortest(end: dict[str, Any]) -> dict[str, Any]:
+def shortest(end: dict[str, Any]) -> dict[str, Any]:
     """The end that fits in any reservation; results that find no room make the run fail, for they are lost."""
     error = dict(end.get("error") or {})
     if end.get("outputs"):

@@ -99,8 +99,8 @@ class Log:
     """The one writer of log.jsonl."""
 
     def __init__(self, path: str, redactor: Redactor, echo: bool = False) -> None:
-        """`echo` repeats each line on this process's own standard output (in a pod, where the container's log is the log)."""
-        self.file = Appender(path)
+        """`echo` prints each line on this process's own standard output instead (in a pod, where the container's log is the log)."""
+        self.file = Appender("/dev/null" if echo else path)
         self.redactor = redactor
         self.attempt = 0
         self.tail: list[str] = []
@@ -109,6 +109,10 @@ class Log:
     def lines(self, stream: str, lines: list[str], extra: str = "") -> None:
         """Append lines that hold no secrets any more. `extra`: more members, as JSON text that ends with a comma."""
         if not lines:
+            return
+        self.tail = (self.tail + [line[:2000] for line in lines[-_TAIL:]])[-_TAIL:]
+        if self._echo:
+            _print(lines, "runwright: " if stream == "runner" else "")
             return
         head = f'{{"t":{clock.now():.6f},"s":"{stream}","a":{self.attempt},{extra}"m":'
         pieces: list[str] = []
@@ -119,9 +123,6 @@ class Log:
                 pieces.append(f"{head}{quote(line)}}}\n")
         data = "".join(pieces).encode("utf-8", "replace")
         self.file.append(data, len(pieces))
-        self.tail = (self.tail + [line[:2000] for line in lines[-_TAIL:]])[-_TAIL:]
-        if self._echo:
-            _repeat(lines)
 
     def say(self, message: str) -> None:
         """A line of the runner's own."""
@@ -130,18 +131,21 @@ class Log:
     def record(self, level: str, logger: str, message: str) -> None:
         """A record of the `logging` module; it may have several lines and stays one."""
         text = self.redactor.text
+        if self._echo:
+            self.lines("logging", [f"{text(level)} {text(logger)}: {text(message)}"])
+            return
         self.lines("logging", [text(message)], f'"level":{quote(text(level))},"logger":{quote(text(logger))},')
 
 
-def _repeat(lines: list[str]) -> None:
+def _print(lines: list[str], prefix: str) -> None:
     import os
 
-    data = ("\n".join(lines) + "\n").encode("utf-8", "replace")
+    data = "".join(f"{prefix}{line}\n" for line in lines).encode("utf-8", "replace")
     try:
         while data:
             data = data[os.write(1, data) :]
     except OSError:
-        return  # nobody listens; the file has it all
+        return  # nobody listens
 
 
 def split_long(line: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The supervisor: takes a run, makes its environment, forks attempts, and writes how it ended, whatever happens to the user's code."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PTH110, PTH112, PTH208
+# ruff: noqa: PLR0917, PTH110, PTH112, PTH208
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 _FINAL_CAUSES = ("ImportFailed", "OutputError", "RequirementError")
 
 
-def execute(home: str, run_id: str, frozen: dict[str, Any], slot: Any, wakeup: process.Wakeup) -> Any:
+def execute(home: str, run_id: str, frozen: dict[str, Any], slot: Any, wakeup: process.Wakeup, prepare: Any = None) -> Any:
     """Claim the run and carry it to its end.
+
+    Args:
+        prepare: called with the run's log before anything else; gives the secrets by name (else they are in the folder), or raises
+            `failure.Failed`, with which the run then ends. What it changes in `frozen` counts.
 
     Returns its state, or None where somebody else has it. Raises OSError where the folder cannot be used.
     """
@@ -29,7 +33,7 @@ def execute(home: str, run_id: str, frozen: dict[str, Any], slot: Any, wakeup: p
     if claimed is None:
         return None
     queue.forget(home, run_id)
-    run = _Run(home, folder, frozen, wakeup)
+    run = _Run(home, folder, frozen, wakeup, prepare)
     process.owned.add(claimed)
     if slot is not None:
         process.owned.add(slot.descriptor)
@@ -46,8 +50,9 @@ def execute(home: str, run_id: str, frozen: dict[str, Any], slot: Any, wakeup: p
 class _Run:
     """One run under supervision."""
 
-    def __init__(self, home: str, folder: str, frozen: dict[str, Any], wakeup: process.Wakeup) -> None:
+    def __init__(self, home: str, folder: str, frozen: dict[str, Any], wakeup: process.Wakeup, prepare: Any) -> None:
         self.home = home
+        self.prepare = prepare
         self.folder = folder
         self.frozen = frozen
         self.wakeup = wakeup
@@ -77,7 +82,7 @@ class _Run:
     def carry_out(self) -> dict[str, Any]:
         """Everything between the claim and the end; returns the end."""
         try:
-            self.secrets = journal.take_secrets(self.folder)
+            self.secrets = self.prepare(self.log) if self.prepare else journal.take_secrets(self.folder)
             if self.secrets:
                 self.redactor = self.log.redactor = Redactor(self.secrets.values())
             refusal = self._refusal()
@@ -93,6 +98,10 @@ class _Run:
         except Exception as error:
             import traceback
 
+            from .failure import Failed, describe
+
+            if isinstance(error, Failed):
+                return self._ended("ERROR", describe(error))
             text = f"the runner itself failed: {type(error).__name__}: {error}"
             return self._ended(
                 "ERROR", {"cause": "RunnerError", "message": text, "traceback": traceback.format_exc(), "cure": "please report this"}

@@ -155,10 +155,21 @@ def test_logging_of_many_threads_and_processes(lab: Lab) -> None:
 
 
 def test_an_echo_for_pods(lab: Lab) -> None:
-    run_id = lab.prepare("def f(): print('hello'); 1 / 0")
+    code = """
+        import logging, sys
+        def f(run):
+            print("hello"); print("oh", file=sys.stderr, flush=True); logging.getLogger("x").warning("told\\ntwice")
+            1 / 0
+    """
+    run_id = lab.prepare(code, retries={"limit": 1, "delay": 0, "factor": 1, "max_delay": 0})
     process = lab.start(run_id, env={"RUNWRIGHT_ECHO": "1"})
     stdout, _ = process.communicate(timeout=30)
-    assert stdout.splitlines() == lab.at(run_id).log() == ["hello"]
+    attempt = ["WARNING x: told", "hello", "oh", "twice"]
+    again = "runwright: attempt 1 failed (UserError: division by zero); trying again in 0 s"
+    assert sorted(stdout.splitlines()) == sorted([*attempt, again, *attempt])
+    # The container's log is the log.
+    assert lab.at(run_id).log("stdout", "stderr", "logging", "runner") == []
+    assert "hello" in lab.at(run_id).error["log"]
 
 
 def test_many_metrics(lab: Lab) -> None:
