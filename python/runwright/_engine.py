@@ -41,7 +41,7 @@ def engine() -> Engine:
 
 
 def configure(**settings: Any) -> None:
-    """Set `home`, `store`, `artifacts`, `concurrency`, `python` for what follows; an engine that is open is left to its runs.
+    """Set `home`, `store`, `artifacts`, `concurrency`, `image`, `python` for what follows; an engine that is open is left to its runs.
 
     Raises:
         InvalidError: a setting is wrong.
@@ -119,6 +119,8 @@ def _open() -> Engine:
         python=str(_settings.get("python") or sys.executable),
         runner=_place_runner,
         concurrency=_settings.get("concurrency") or _concurrency(),
+        image=_settings.get("image") or os.environ.get("RUNWRIGHT_IMAGE"),
+        runner_zip=_runner_zip,
         session=_session(),
     )
 
@@ -127,6 +129,12 @@ def _place_runner() -> str:
     from .execute.bundle import write
 
     return write(os.path.abspath(home()))  # noqa: PTH100
+
+
+def _runner_zip() -> str:
+    from .execute.bundle import write_zip
+
+    return write_zip(os.path.abspath(home()))  # noqa: PTH100
 
 
 def _concurrency() -> int:

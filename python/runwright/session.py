@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._engine import configure, engine, restored_on_error
 from .exceptions import InvalidError
+from .place import set_default
 
 if TYPE_CHECKING:
     from .differences import Differences
@@ -22,6 +23,9 @@ _project: str | None = None
 def use(
     on: str | None = None,
     *,
+    context: str | None = None,
+    namespace: str | None = None,
+    image: str | None = None,
     project: str | None = None,
     home: str | os.PathLike[str] | None = None,
     store: str | None = None,
@@ -31,7 +35,9 @@ def use(
     """Set what holds for the rest of the session.
 
     Args:
-        on: the place to run: "local". project: the project of functions defined from now on.
+        on: the place to run: "local" or "kubernetes" (RUNWRIGHT_ON). project: the project of functions defined from now on.
+        context, namespace: of the kubeconfig (its current context, and that context's namespace). image: for Python functions that name none
+            (RUNWRIGHT_IMAGE, the official Python image of this Python's version).
         home: the folder of everything local (RUNWRIGHT_HOME, `~/.runwright`). store: the database (RUNWRIGHT_STORE): a path or `postgresql://…`.
         artifacts: where bytes are kept (RUNWRIGHT_ARTIFACTS): a folder, `s3://…`, `gs://…`, `az://…`.
         concurrency: how many runs execute at a time on this machine (RUNWRIGHT_CONCURRENCY, the number of cores).
@@ -40,14 +46,17 @@ def use(
         InvalidError: a value is wrong. StoreError: the store cannot be opened.
     """
     global _project
-    if on not in (None, "local"):
-        raise InvalidError(f"there is no place to run called {on!r}", field="on", value=on, cure='use "local"')
+    if on is not None:
+        known = ("local", "kubernetes")
+        if not isinstance(on, str) or on.partition(":")[0] not in known:
+            raise InvalidError(f"there is no place to run called {on!r}", field="on", value=on, cure='use "local" or "kubernetes"')
     for field, value in (("home", home), ("store", store), ("artifacts", artifacts)):
         if value is not None and not isinstance(value, (str, os.PathLike)):
             raise InvalidError(f"{field}={value!r} is not a path or URL", field=field, value=value, cure="give text")
     with restored_on_error():
-        configure(home=home, store=store, artifacts=artifacts, concurrency=concurrency)
-        if home is not None or store is not None or artifacts is not None:
+        configure(home=home, store=store, artifacts=artifacts, concurrency=concurrency, image=image)
+        set_default(on, context, namespace)
+        if home is not None or store is not None or artifacts is not None or image is not None:
             engine()
     if project is not None:
         engine().project(project, True).wait()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._engine import engine
 from .exceptions import InvalidError, RunwrightError
 from .options import CLUSTER, Call
+from .place import default_place, place_of
 from .values import Arguments
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def submit_map(function: Function, calls: list[Call]) -> RunList:
     from .run import Run
     from .run_list import RunList
 
-    fan_out = os.urandom(16).hex()
+    fan_out = _fan_out_id()
     requests: list[Record] = []
     staged: list[Arguments] = []
     try:
@@ -80,6 +81,14 @@ def submit_map(function: Function, calls: list[Call]) -> RunList:
             arguments.discard()
         raise
     return runs.wait() if calls and calls[0].options.get("wait") else runs
+
+
+def _fan_out_id() -> str:
+    """A UUID of version 7 (RFC 9562) whose last 4 bytes are zero: there the ids of its runs have their index."""
+    import time
+    import uuid
+
+    return str(uuid.UUID(int=time.time_ns() // 1_000_000 << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(30) << 32))
 
 
 @contextmanager
@@ -106,8 +115,10 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
         if on not in (None, "local"):
             raise InvalidError(f"on={on!r} and local_execution=True contradict each other", field="on", value=on, cure="give one of them")
         on = "local"
-    if on is not None:
-        request["on"] = on
+    if on is None:
+        request.update(default_place())
+    else:
+        request.update(place_of(on))
     for name in ("action", "resources", "envs", "secrets", "timeout", "grace", "labels", "cache"):
         if options.get(name) is not None:
             request[name] = options[name]

@@ -2,12 +2,14 @@
 //!
 //! To add a place to run: one folder with an `impl Backend`, one line in the engine's list ([`crate::engine::Engine::open`]).
 
+pub mod kubernetes;
 pub mod local;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -18,17 +20,35 @@ use crate::model::name::{Name, RunId};
 use crate::model::plan::Plan;
 use crate::model::run::Run;
 
-/// What goes along with a lowered plan and is in no record: secret values, and the folder in which the client staged input values.
+/// A run with all that its lowering reads, besides its function.
+pub struct Load {
+    pub run: Run,
+    pub plan: Plan,
+    /// The run's inputs, resolved, as they are found where it executes.
+    pub inputs: Map<String, Value>,
+    /// The folder in which the client staged input values.
+    pub staging: Option<PathBuf>,
+    /// Presigned URLs under which its files may be put.
+    pub slots: Vec<String>,
+    /// How many pieces of luggage go with it.
+    pub pieces: usize,
+}
+
+/// What goes along with a lowered plan and is in no record.
 #[derive(Default)]
 pub struct Luggage {
+    /// By the name of their environment variable.
     pub secrets: BTreeMap<String, String>,
-    pub staging: Option<PathBuf>,
+    /// Files, packed, in pieces as large as the place takes them.
+    pub pieces: Vec<Bytes>,
+    /// Files that go to the artifact store first: their path there, and where they are.
+    pub uploads: Vec<(String, PathBuf)>,
 }
 
 impl std::fmt::Debug for Luggage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The values must reach no log.
-        f.debug_struct("Luggage").field("secrets", &self.secrets.keys()).field("staging", &self.staging).finish()
+        f.debug_struct("Luggage").field("secrets", &self.secrets.keys()).field("pieces", &self.pieces.len()).finish_non_exhaustive()
     }
 }
 
@@ -69,17 +89,52 @@ pub trait Backend: Send + Sync {
     /// Its name, as in `on="…"`.
     fn name(&self) -> &'static str;
 
-    /// Step *lower*, pure: what will be handed over. `inputs` are the run's inputs, resolved.
-    fn lower(&self, function: &Function, run: &Run, plan: &Plan, inputs: &Map<String, Value>) -> Result<Value>;
+    /// Whether all runs of a fan-out are lowered and handed over as one.
+    fn gathers(&self) -> bool {
+        false
+    }
 
-    /// What will identify the execution, known beforehand.
-    fn reference(&self, run: &Run) -> Map<String, Value>;
+    /// From now on runs are also looked for there. `place`: as in [`Backend::reference`].
+    fn visit(&self, _place: &Map<String, Value>) -> Result<()> {
+        Ok(())
+    }
+
+    /// What will identify the execution, known beforehand. `place`: where exactly, as the caller said (the keys are the backend's own).
+    fn reference(&self, run: &Run, place: &Map<String, Value>) -> Result<Map<String, Value>>;
+
+    /// Before *lower*: how inputs that lie on this machine get there. Nothing is sent yet; what cannot get there is an error.
+    async fn pack(&self, _loads: &mut [Load], _luggage: &mut Luggage) -> Result<()> {
+        Ok(())
+    }
+
+    /// Step *lower*, pure: what will be handed over. `loads` has one run, or all of one fan-out where the backend gathers them.
+    fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value>;
+
+    /// How many hand-overs may go on at a time.
+    fn parallel(&self) -> usize {
+        1
+    }
 
     /// Step *execute*. Doing it twice for one run executes it once. After an error it is certain that it will never be executed.
-    async fn execute(&self, function: &Function, run: &Run, lowered: &Value, luggage: Luggage) -> Result<()>;
+    async fn execute(&self, function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()>;
 
     /// Instead of *execute*: it will never be called for this run.
     fn abandon(&self, run: &Run, why: &Error);
+
+    /// Checks with the place itself, without leaving anything there, that it would take what was lowered. Gives what it would make of it.
+    async fn rehearse(&self, _loads: &[Load], lowered: &Value) -> Result<Value> {
+        Ok(lowered.clone())
+    }
+
+    /// Whether a run that waits for others waits there by itself. Else [`Backend::release`] starts it.
+    fn waits(&self) -> bool {
+        true
+    }
+
+    /// Starts a run that was handed over before what it waits for had ended. `lowered` has all its inputs.
+    async fn release(&self, _function: &Function, _loads: &[Load], _lowered: &Value, _luggage: Luggage) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether the execution can be looked at from here (another machine's processes cannot).
     fn reaches(&self, run: &Run) -> bool;
@@ -112,7 +167,7 @@ pub trait Backend: Send + Sync {
     async fn find(&self, id: RunId) -> Result<Option<Run>>;
 
     /// The function version that a run is of, where it is found there, too.
-    fn version(&self, run: &Run) -> Option<Function>;
+    async fn version(&self, run: &Run) -> Option<Function>;
 
     /// Removes what is kept of a project that is deleted, besides its runs.
     fn remove_project(&self, project: &Name) -> Result<()>;

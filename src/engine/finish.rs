@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Engine;
 use crate::backend::Backend;
+use crate::backend::kubernetes::STORED;
 use crate::error::{Error, Fault, Result};
 use crate::model::entity::Entity;
 use crate::model::event::{End, Event, LoggedEntity};
@@ -115,6 +116,8 @@ impl Engine {
         spec.remove("type");
         spec.remove("kind");
         let mut address = String::new();
+        // Where the pod put it into the store itself.
+        let stored = spec.remove(STORED);
         if let Some(file) = spec.remove("path") {
             let file = file.as_str().unwrap_or_default();
             let at = format!("{}/{}/{name}/{id}/{}", run.project, of.as_str(), file.rsplit('/').next().unwrap_or_default());
@@ -122,7 +125,10 @@ impl Engine {
             let same = |field: &str| known.as_ref().is_some_and(|known| known.spec.get(field).is_some_and(|value| Some(value) == spec.get(field)));
             // Said again with other metrics: the bytes are there.
             if !(same("at") && same("sha256")) {
-                self.take_file(&at, file, folder).await?;
+                match stored.as_ref().and_then(Value::as_str) {
+                    Some(stored) => self.artifacts.copy(stored, &at).await?,
+                    None => self.take_file(&at, file, folder).await?,
+                }
             }
             address = self.artifacts.address(&at);
         }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::backend::Backend;
+use crate::backend::kubernetes::{self, Kubernetes};
 use crate::backend::local::{Clients, Local, Settings};
 use crate::error::{Error, Result, did_you_mean};
 use crate::runtime::Runtimes;
@@ -41,6 +42,7 @@ pub struct Configuration {
     /// `RUNWRIGHT_ARTIFACTS`; None: a folder in `home`.
     pub artifacts: Option<String>,
     pub local: Settings,
+    pub kubernetes: kubernetes::Settings,
     /// Places to run besides those of THE list.
     pub others: Vec<Arc<dyn Backend>>,
     /// What the host language knows of this session: Python version, command, the run it is part of, …
@@ -64,14 +66,17 @@ pub struct Engine {
 impl Engine {
     /// Opens the store and the artifact store. THE list of backends is here.
     pub async fn open(configuration: Configuration) -> Result<Arc<Self>> {
-        let Configuration { home, store, artifacts, local, others, session } = configuration;
+        let Configuration { home, store, artifacts, local, kubernetes, others, session } = configuration;
         let artifacts = match artifacts {
             Some(url) => Artifacts::open(&url)?,
             None => Artifacts::Local(home.join("artifacts")),
         };
         let clients = Arc::new(Clients::new(&home));
         let provenance = provenance::Session::new(session);
-        let mut backends: Vec<Arc<dyn Backend>> = vec![Arc::new(Local::new(&home, provenance.host.clone(), local, clients.clone()))];
+        let mut backends: Vec<Arc<dyn Backend>> = vec![
+            Arc::new(Local::new(&home, provenance.host.clone(), local, clients.clone())),
+            Arc::new(Kubernetes::new(&home, provenance.host.clone(), kubernetes, artifacts.clone(), clients.clone())),
+        ];
         backends.extend(others);
         Ok(Arc::new(Self {
             store: Store::open(store.as_deref(), &home).await?,

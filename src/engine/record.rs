@@ -57,6 +57,9 @@ pub struct Request {
     /// The place to run.
     #[serde(default = "local")]
     pub on: String,
+    /// Where exactly, in the words of that place: a context and a namespace of Kubernetes.
+    #[serde(default)]
+    pub place: Map<String, Value>,
     /// Whether a finished run of the same version, parameters and inputs will do.
     #[serde(default)]
     pub cache: bool,
@@ -82,7 +85,10 @@ impl Engine {
             signature.check(function.name.as_str(), &parameters, &inputs.keys().map(String::as_str).collect::<BTreeSet<_>>())?;
         }
         let secrets = request.secrets.iter().map(|name| Ok((name.clone(), super::secrets::reference(project, name)?))).collect::<Result<_>>()?;
-        let id = request.id.unwrap_or_default();
+        let id = match (&request.map, request.id) {
+            (Some(map), _) => RunId::of_item(map_id(map)?, map.index),
+            (None, id) => id.unwrap_or_default(),
+        };
         let now = time::now();
         Ok(Run {
             id,
@@ -145,6 +151,20 @@ pub(super) fn cache_key(run: &Run, inputs: &Map<String, Value>) -> Digest {
     let digests: Map<String, Value> =
         inputs.iter().map(|(name, input)| (name.clone(), input.get("sha256").or_else(|| input.get("key")).cloned().unwrap_or_else(|| input.clone()))).collect();
     Digest::of_json(&json!({"version": run.version, "action": run.action, "parameters": run.spec.parameters, "inputs": digests, "envs": run.spec.envs}))
+}
+
+/// The id of a fan-out, of which those of its runs are made.
+fn map_id(map: &MapItem) -> Result<RunId> {
+    let id: RunId = map.id.parse()?;
+    if id.map() == id && map.index < map.of {
+        return Ok(id);
+    }
+    Err(Error::invalid(
+        "map",
+        &map.id,
+        format!("map {:?}, item {} of {}, is not a place in a fan-out", map.id, map.index, map.of),
+        "the last 4 bytes of its id must be zero, and index below of",
+    ))
 }
 
 fn check_numbers(request: &Request) -> Result<()> {

@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt as _;
+use serde_json::Value;
 
 use super::Engine;
 use super::record::{Request, cache_key};
-use crate::backend::{Backend, Luggage};
+use crate::backend::{Backend, Load, Luggage};
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::model::function::Function;
@@ -13,11 +17,11 @@ use crate::model::project::Project;
 use crate::model::run::Run;
 use crate::store::RunFilter;
 
-/// A run that is ready to be handed over; nothing of it exists yet.
-struct Prepared {
+/// What is handed over at once: a run, or all runs of a fan-out where the backend gathers them. Nothing of it exists yet.
+struct Parcel {
     function: Arc<Function>,
-    run: Run,
-    lowered: serde_json::Value,
+    loads: Vec<Load>,
+    lowered: Value,
     luggage: Luggage,
 }
 
@@ -32,48 +36,55 @@ impl Engine {
     pub async fn submit_all(self: &Arc<Self>, requests: Vec<Request>) -> Result<Vec<Run>> {
         let Some(on) = requests.first().map(|request| request.on.clone()) else { return Ok(Vec::new()) };
         let backend = self.backend(&on)?.clone();
-        let mut runs: Vec<Run> = Vec::with_capacity(requests.len());
-        let mut prepared: Vec<Prepared> = Vec::with_capacity(requests.len());
+        let (runs, parcels) = self.prepare_all(backend.as_ref(), requests).await?;
+        // Step 2, record: before anything else happens.
+        self.clients.announce()?;
+        let records: Vec<Run> = parcels.iter().flat_map(|parcel| parcel.loads.iter().map(|load| load.run.clone())).collect();
+        self.store.insert_runs(&records).await?;
+        let (backend, failed) = (backend.as_ref(), AtomicBool::new(false));
+        let outcomes: Vec<Result<()>> = futures::stream::iter(parcels).map(|parcel| self.hand_over(backend, parcel, &failed)).buffered(backend.parallel()).collect().await;
+        outcomes.into_iter().collect::<Result<Vec<()>>>().map(|_| runs)
+    }
+
+    /// What a submission would hand over, checked by the place itself. Nothing is recorded and nothing is left there.
+    pub async fn rehearse(self: &Arc<Self>, request: Request) -> Result<Value> {
+        let backend = self.backend(&request.on)?.clone();
+        let request = Request { cache: false, ..request };
+        let (_, parcels) = self.prepare_all(backend.as_ref(), vec![request]).await?;
+        match parcels.first() {
+            Some(parcel) => backend.rehearse(&parcel.loads, &parcel.lowered).await,
+            None => Ok(Value::Null),
+        }
+    }
+
+    /// Steps 1 to 4: everything that can be wrong is found here, before anything is created. Gives all runs, and what is to be handed over.
+    async fn prepare_all(&self, backend: &dyn Backend, requests: Vec<Request>) -> Result<(Vec<Run>, Vec<Parcel>)> {
         let mut functions = HashMap::new();
+        let mut runs: Vec<Run> = Vec::with_capacity(requests.len());
+        let mut gathered: Vec<(Arc<Function>, Vec<Load>)> = Vec::with_capacity(requests.len());
         self.provenance.refresh().await;
         for (index, request) in requests.into_iter().enumerate() {
             let of_many = request.map.is_some();
-            let ready = self.prepare(backend.as_ref(), request, &mut functions).await;
+            let ready = self.prepare(backend, request, &mut functions).await;
             match ready.map_err(|error| if of_many { error.of_item(index) } else { error })? {
                 Found::Cached(run) => runs.push(*run),
-                Found::New(new) => {
-                    runs.push(new.run.clone());
-                    prepared.push(*new);
+                Found::New(function, load) => {
+                    runs.push(load.run.clone());
+                    match gathered.last_mut() {
+                        Some((of, loads)) if backend.gathers() && belongs(of, loads, &function, &load) => loads.push(*load),
+                        _ => gathered.push((function, vec![*load])),
+                    }
                 }
             }
         }
-        // Step 2, record: before anything else happens.
-        self.clients.announce()?;
-        let records: Vec<Run> = prepared.iter().map(|prepared| prepared.run.clone()).collect();
-        self.store.insert_runs(&records).await?;
-        let mut failed = None;
-        for Prepared { function, run, lowered, luggage } in prepared {
-            // Step 5, execute. What follows one that could not be handed over is not: the caller gets an error and would start all of them again.
-            let outcome = match failed.take() {
-                None => backend.execute(&function, &run, &lowered, luggage).await,
-                Some(error) => {
-                    backend.abandon(&run, &error);
-                    Err(error)
-                }
-            };
-            match outcome {
-                // Steps 6 and 7, observe and finish.
-                Ok(()) => drop(self.follow(&run)),
-                Err(error) => {
-                    self.fail(&run, &error).await;
-                    failed = Some(error);
-                }
-            }
+        let mut parcels = Vec::with_capacity(gathered.len());
+        for (function, loads) in gathered {
+            parcels.push(Self::parcel(backend, function, loads).await?);
         }
-        failed.map_or(Ok(runs), Err)
+        Ok((runs, parcels))
     }
 
-    /// Steps 1 to 4: everything that can be wrong is found here, before anything is created.
+    /// Steps 1 to 3 for one run.
     async fn prepare(&self, backend: &dyn Backend, mut request: Request, functions: &mut Functions) -> Result<Found> {
         let key = (request.project.clone(), request.function.clone(), request.version.clone());
         let (project, function) = if let Some(found) = functions.get(&key) {
@@ -85,9 +96,9 @@ impl Engine {
             functions.insert(key, (project.clone(), function.clone()));
             (project, function)
         };
-        let (cache, staging) = (request.cache, request.staging.take());
+        let (cache, staging, place) = (request.cache, request.staging.take(), std::mem::take(&mut request.place));
         let mut run = self.record(&project, &function, request, backend.name())?;
-        run.reference = backend.reference(&run);
+        run.reference = backend.reference(&run, &place)?;
         let inputs = self.resolve_inputs(&function, &mut run).await?;
         if cache {
             run.cache_key = Some(cache_key(&run, &inputs));
@@ -95,11 +106,52 @@ impl Engine {
                 return Ok(Found::Cached(Box::new(found)));
             }
         }
-        // Steps 3 and 4, translate and lower: pure.
+        // Step 3, translate: pure.
         let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
-        let lowered = backend.lower(&function, &run, &plan, &inputs)?;
-        let luggage = Luggage { secrets: super::secrets::values(&run)?, staging };
-        Ok(Found::New(Box::new(Prepared { function, run, lowered, luggage })))
+        Ok(Found::New(function, Box::new(Load { run, plan, inputs, staging, slots: Vec::new(), pieces: 0 })))
+    }
+
+    /// Step 4, lower: pure, once it is known how inputs get there.
+    pub(super) async fn parcel_of(&self, backend: &dyn Backend, function: Arc<Function>, run: Run) -> Result<(Vec<Load>, Value, Luggage)> {
+        let mut run = run;
+        let inputs = self.resolve_inputs(&function, &mut run).await?;
+        let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
+        let load = Load { run, plan, inputs, staging: None, slots: Vec::new(), pieces: 0 };
+        let parcel = Self::parcel(backend, function, vec![load]).await?;
+        Ok((parcel.loads, parcel.lowered, parcel.luggage))
+    }
+
+    async fn parcel(backend: &dyn Backend, function: Arc<Function>, mut loads: Vec<Load>) -> Result<Parcel> {
+        let mut luggage = Luggage::default();
+        if let Some(load) = loads.first() {
+            luggage.secrets = super::secrets::values(&load.run)?;
+        }
+        backend.pack(&mut loads, &mut luggage).await?;
+        let lowered = backend.lower(&function, &loads)?;
+        Ok(Parcel { function, loads, lowered, luggage })
+    }
+
+    /// Step 5, execute. What follows one that could not be handed over is not: the caller gets an error and would start all of them again.
+    async fn hand_over(self: &Arc<Self>, backend: &dyn Backend, parcel: Parcel, failed: &AtomicBool) -> Result<()> {
+        let Parcel { function, loads, lowered, luggage } = parcel;
+        let outcome = if failed.load(Ordering::Relaxed) {
+            Err(Error::backend("another run of the same submission could not be handed over", "mend that, then submit all of them again"))
+        } else {
+            backend.execute(&function, &loads, &lowered, luggage).await
+        };
+        for Load { run, .. } in &loads {
+            match &outcome {
+                // Steps 6 and 7, observe and finish.
+                Ok(()) => drop(self.follow(run)),
+                Err(error) => {
+                    if failed.swap(true, Ordering::Relaxed) {
+                        backend.abandon(run, error);
+                    }
+                    self.fail(run, error).await;
+                }
+            }
+        }
+        outcome
     }
 
     /// The newest completed run of the same version, parameters and inputs.
@@ -121,9 +173,16 @@ impl Engine {
     }
 }
 
+/// Whether a run is of the same fan-out as those before it.
+fn belongs(of: &Function, loads: &[Load], function: &Function, load: &Load) -> bool {
+    let map = |load: &Load| load.run.spec.map.as_ref().map(|map| map.id.clone());
+    let first = loads.first();
+    of.version == function.version && of.name == function.name && map(load).is_some() && first.is_some_and(|first| map(first) == map(load))
+}
+
 type Functions = HashMap<(String, String, Option<String>), (Arc<Project>, Arc<Function>)>;
 
 enum Found {
     Cached(Box<Run>),
-    New(Box<Prepared>),
+    New(Arc<Function>, Box<Load>),
 }

@@ -82,7 +82,7 @@ impl Engine {
     /// Takes in a run that the store has lost, and the version that it is of.
     async fn adopt(&self, backend: &dyn Backend, run: &Run) -> Result<()> {
         self.get_or_create_project(run.project.as_str()).await?;
-        if let Some(function) = backend.version(run) {
+        if let Some(function) = backend.version(run).await {
             self.store.restore_function(&function).await?;
         }
         self.store.insert_runs(std::slice::from_ref(run)).await

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::run::{Failure, Point, Run};
+use super::run::{Failure, Point, Run, Transition};
 use super::state::State;
 use super::time::from_seconds;
 use crate::error::{Error, Result};
@@ -22,6 +22,11 @@ pub enum Event {
     /// It was handed over and waits.
     Pending {
         time: f64,
+    },
+    /// Something to know while it waits, such as why no node takes it.
+    Notice {
+        time: f64,
+        message: String,
     },
     /// An attempt began.
     Running {
@@ -169,6 +174,11 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
             if run.state == State::Created {
                 run.transition(State::Pending, from_seconds(time), None)?;
             }
+        }
+        Event::Notice { time, message } => {
+            let time = run.history.last().map_or(from_seconds(time), |last| last.time.max(from_seconds(time)));
+            run.history.push(Transition { state: run.state, time, message: Some(message) });
+            run.updated = run.updated.max(time);
         }
         Event::Running { time, attempt, python, .. } => {
             run.attempts = run.attempts.max(attempt);

@@ -67,6 +67,18 @@ impl RunId {
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// The identity of one run of a fan-out: that of the fan-out, whose last 4 bytes are zero, with the index in them. So each gives the other.
+    #[must_use]
+    pub fn of_item(map: Self, index: u32) -> Self {
+        Self(Uuid::from_u128(map.map().0.as_u128() | u128::from(index)))
+    }
+
+    /// The identity of the fan-out that a run would belong to.
+    #[must_use]
+    pub fn map(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128() >> 32 << 32))
+    }
 }
 
 impl Default for RunId {

@@ -12,6 +12,7 @@ use super::errors::carry;
 use super::pending::Pending;
 use super::plugin::Plugin;
 use super::threads;
+use crate::backend::kubernetes;
 use crate::backend::local::Settings;
 use crate::engine::define::Definition;
 use crate::engine::entities::NewEntity;
@@ -41,7 +42,7 @@ impl Engine {
 impl Engine {
     /// Opens the store. `runner` is called before the first run and gives the folder that holds the runner's files.
     #[new]
-    #[pyo3(signature = (*, home, store, artifacts, python, runner, concurrency, session))]
+    #[pyo3(signature = (*, home, store, artifacts, python, runner, concurrency, image, runner_zip, session))]
     #[allow(clippy::too_many_arguments)] // One a setting, as Python sees them.
     fn open(
         py: Python<'_>,
@@ -51,12 +52,30 @@ impl Engine {
         python: PathBuf,
         runner: Py<PyAny>,
         concurrency: u32,
+        image: Option<String>,
+        runner_zip: Py<PyAny>,
         session: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let find = move || Python::attach(|py| runner.call0(py)?.extract::<PathBuf>(py)).map_err(carry);
         let local = Settings { python, runner: Box::new(find), concurrency };
-        let configuration = Configuration { home, store, artifacts, local, others: Vec::new(), session: depythonize(session)? };
+        let session: serde_json::Map<String, Value> = depythonize(session)?;
+        let find_zip = move || Python::attach(|py| runner_zip.call0(py)?.extract::<PathBuf>(py)).map_err(carry);
+        let image = image.unwrap_or_else(|| kubernetes::python_image(session.get("python").and_then(Value::as_str).unwrap_or_default()));
+        let kubernetes = kubernetes::Settings { image, runner: Box::new(find_zip) };
+        let configuration = Configuration { home, store, artifacts, local, kubernetes, others: Vec::new(), session };
         threads::wait(py, Core::open(configuration))?.map(Self).map_err(|error| super::errors::raise(py, &error))
+    }
+
+    /// From now on runs are also looked for at that place.
+    fn visit(&self, py: Python<'_>, on: &str, place: &Bound<'_, PyAny>) -> PyResult<()> {
+        let place: serde_json::Map<String, Value> = depythonize(place)?;
+        self.0.backend(on).and_then(|backend| backend.visit(&place)).map_err(|error| super::errors::raise(py, &error))
+    }
+
+    /// What a submission would hand over, checked by the place itself.
+    fn rehearse(&self, request: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let (core, request): (_, Request) = (self.0.clone(), depythonize(request)?);
+        Ok(Pending::new(async move { core.rehearse(request).await }))
     }
 
     /// For people: where the store, the artifacts and the local files are.

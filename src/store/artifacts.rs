@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use http::Method;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -156,12 +157,27 @@ impl Artifacts {
     pub async fn presigned_get(&self, path: &str, lives: Duration) -> Result<Option<Url>> {
         match self {
             Self::Local(_) => Ok(None),
-            Self::Remote(remote) => remote
-                .signer
-                .signed_url("GET".parse().map_err(|_| Error::store("GET is no method", "report this"))?, &remote.at(path), lives.min(LONGEST))
-                .await
-                .map(Some)
-                .map_err(|error| remote.explain("signed", path, &error)),
+            Self::Remote(remote) => {
+                remote.signer.signed_url(Method::GET, &remote.at(path), lives.min(LONGEST)).await.map(Some).map_err(|error| remote.explain("signed", path, &error))
+            }
+        }
+    }
+
+    /// A URL by which anybody may write, for a while. None for a local folder.
+    pub async fn presigned_put(&self, path: &str, lives: Duration) -> Result<Option<Url>> {
+        match self {
+            Self::Local(_) => Ok(None),
+            Self::Remote(remote) => {
+                remote.signer.signed_url(Method::PUT, &remote.at(path), lives.min(LONGEST)).await.map(Some).map_err(|error| remote.explain("signed", path, &error))
+            }
+        }
+    }
+
+    /// Copies within the store.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<()> {
+        match self {
+            Self::Local(folder) => self.put_file(to, &folder.join(from), Take::Link).await,
+            Self::Remote(remote) => remote.store.copy(&remote.at(from), &remote.at(to)).await.map_err(|error| remote.explain("copied", from, &error)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The folder of one run: where its files are, how it is handed over, what is read of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::backend::{Luggage, News};
+use crate::backend::News;
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::model::name::RunId;
@@ -36,18 +37,18 @@ impl RunFolder {
     }
 
     /// Writes everything that the runner needs; `run.json` comes last and under its name only when whole: it hands the run over.
-    pub fn hand_over(&self, frozen: &Value, luggage: &Luggage) -> Result<()> {
+    pub fn hand_over(&self, frozen: &Value, staging: Option<&Path>, secrets: &BTreeMap<String, String>) -> Result<()> {
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(&self.0)?;
-            if let Some(staging) = &luggage.staging {
+            if let Some(staging) = staging {
                 match fs::rename(staging.join("inputs"), self.file("inputs")) {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                     _ => fs::remove_dir_all(staging).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })?,
                 }
             }
-            if !luggage.secrets.is_empty() {
+            if !secrets.is_empty() {
                 let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.file("secrets.json"))?;
-                file.write_all(serde_json::to_string(&luggage.secrets)?.as_bytes())?;
+                file.write_all(serde_json::to_string(secrets)?.as_bytes())?;
             }
             write_whole(&self.file("run.json"), frozen.to_string().as_bytes())
         };

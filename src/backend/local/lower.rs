@@ -2,19 +2,21 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Settings, code};
+use crate::backend::Load;
 use crate::error::{Error, Result};
 use crate::model::function::Function;
 use crate::model::plan::Plan;
-use crate::model::run::{Input, Run};
+use crate::model::run::Input;
 use crate::model::workload::{Process, Workload};
 
 /// The version of the run folder's protocol.
 const PROTOCOL: u32 = 1;
 
-pub fn lower(home: &Path, settings: &Settings, function: &Function, run: &Run, plan: &Plan, inputs: &Map<String, Value>) -> Result<Value> {
+pub fn lower(home: &Path, settings: &Settings, function: &Function, load: &Load) -> Result<Value> {
+    let Load { run, plan, inputs, .. } = load;
     let workload = match plan {
         Plan::Task(workload) => workload,
         Plan::Service(_) | Plan::Build(_) | Plan::Manifests(_) => {

@@ -20,12 +20,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::{Backend, Luggage, News};
+use super::{Backend, Load, Luggage, News};
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::model::function::Function;
 use crate::model::name::{Name, RunId};
-use crate::model::plan::Plan;
 use crate::model::run::Run;
 use crate::model::state::State;
 use claim::Holder;
@@ -138,27 +137,44 @@ impl Local {
     }
 }
 
+/// Fan-outs are handed over run by run here.
+fn the_one(loads: &[Load]) -> Result<&Load> {
+    match loads {
+        [load] => Ok(load),
+        _ => Err(Error::backend(format!("{} runs were handed over as one", loads.len()), "this is a fault of Runwright; please report it")),
+    }
+}
+
 #[async_trait]
 impl Backend for Local {
     fn name(&self) -> &'static str {
         "local"
     }
 
-    fn lower(&self, function: &Function, run: &Run, plan: &Plan, inputs: &Map<String, Value>) -> Result<Value> {
-        lower::lower(&self.home, &self.settings, function, run, plan, inputs)
-    }
-
-    fn reference(&self, run: &Run) -> Map<String, Value> {
+    fn reference(&self, run: &Run, place: &Map<String, Value>) -> Result<Map<String, Value>> {
+        if let Some((field, value)) = place.iter().next() {
+            return Err(Error::invalid(
+                field,
+                value,
+                format!("{field}= says where in a cluster a run executes; this one executes on this machine"),
+                "leave it out, or run it on=\"kubernetes\"",
+            ));
+        }
         let folder = self.folder(run).path().display().to_string();
-        Map::from_iter([("folder".into(), folder.into()), ("host".into(), self.host.clone().into())])
+        Ok(Map::from_iter([("folder".into(), folder.into()), ("host".into(), self.host.clone().into())]))
     }
 
-    async fn execute(&self, function: &Function, run: &Run, lowered: &Value, luggage: Luggage) -> Result<()> {
+    fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value> {
+        lower::lower(&self.home, &self.settings, function, the_one(loads)?)
+    }
+
+    async fn execute(&self, function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
+        let Load { run, staging, .. } = the_one(loads)?;
         let folder = self.folder(run);
         let execute = || {
             versions::keep(&self.home, function)?;
             code::place(&self.home, function)?;
-            folder.hand_over(lowered, &luggage)?;
+            folder.hand_over(lowered, staging.as_deref(), &luggage.secrets)?;
             if folder.file("claim").exists() {
                 // Nobody can have started it before it is in the queue: it was stopped meanwhile, and its secrets are not needed any more.
                 let _ = std::fs::remove_file(folder.file("secrets.json"));
@@ -249,7 +265,7 @@ impl Backend for Local {
         versions::remove(&self.home, project)
     }
 
-    fn version(&self, run: &Run) -> Option<Function> {
+    async fn version(&self, run: &Run) -> Option<Function> {
         versions::kept(&self.home, run)
     }
 

@@ -1,0 +1,153 @@
+//! Steps *observe* and *finish*: what is on the board becomes news of a run; with its end, its results are fetched.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::batch::v1::Job;
+
+use super::apply::patiently;
+use super::name::MAIN;
+use super::news::{self, Stand};
+use super::pack::slots_at;
+use super::results::{Channels, Results};
+use super::seen::SeenPod;
+use super::watch::Sight;
+use super::{Cluster, Kubernetes, diagnose, name};
+use crate::backend::News;
+use crate::error::{Error, Result};
+use crate::model::event::{End, Event};
+use crate::model::run::Run;
+use crate::model::state::State;
+use crate::model::time;
+
+/// How old a run without a Job must be, in seconds, before it counts as never handed over: the request of a client that was killed may still be on its way.
+const HANDED_OVER: f64 = 2.0;
+/// The same, for one of another machine's clients, which cannot be seen to have ended.
+const AFAR: f64 = 600.0;
+
+impl Kubernetes {
+    pub(super) async fn collect(&self, cluster: &Cluster, run: &Run) -> Result<News> {
+        let sight = cluster.watches.board.sight(&name::of_run(run));
+        let mut events = news::events(run, &sight);
+        let end = match news::stand(run, &sight) {
+            Stand::Open => None,
+            Stand::Absent => self.absent(cluster, run).await?,
+            Stand::Stopped => Some(End::found_in(State::Stopped, "Stopped", "it was stopped", now())),
+            Stand::Gone { pod } => {
+                let results = self.results(cluster, run, pod.as_deref()).await?;
+                let (told, end) = results.map_or_else(|| (Vec::new(), None), |results| (results.events, results.end));
+                events.extend(told);
+                let stopped = sight.job.as_ref().is_some_and(|job| job.stopped);
+                end.or_else(|| Some(if stopped { End::found_in(State::Stopped, "Stopped", "it was stopped", now()) } else { diagnose::deleted(now()) }))
+            }
+            Stand::Ended { pod, end, complete } => {
+                let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
+                events.extend(results.events);
+                Some(match results.end {
+                    Some(told) => told,
+                    None if complete => completed(pod.as_deref(), end.as_ref().map_or_else(now, |end| end.time)),
+                    None => diagnose::found(&sight, pod.as_deref(), end.as_ref()),
+                })
+            }
+        };
+        if let Some(end) = end {
+            events.extend(marks(run, &sight));
+            events.push(Event::End(Box::new(end)));
+        }
+        let folded = run.folded + events.len() as u64;
+        Ok(News { events, folded, more: false })
+    }
+
+    /// What came back from a pod that has ended.
+    async fn results(&self, cluster: &Cluster, run: &Run, pod: Option<&SeenPod>) -> Result<Option<Results>> {
+        let Some(pod) = pod else { return Ok(None) };
+        let folder = self.folder(run.id);
+        let channels = Channels { access: &cluster.access, artifacts: &self.artifacts, slots: slots_at(run), folder: &folder };
+        let message = pod.container(MAIN).and_then(|main| main.ended.as_ref()).map_or("", |ended| ended.message.as_str());
+        let told = match channels.collect(&pod.name, message).await {
+            Err(Error::Invalid(fault)) => {
+                let mut end = End::found("ResultsLost", &fault.message, fault.cure.as_deref().unwrap_or_default(), now());
+                end.attempts = 1;
+                return Ok(Some(Results { events: Vec::new(), end: Some(end) }));
+            }
+            other => other?,
+        };
+        let has_sidecar = pod.container(name::RESULTS).is_some();
+        match told {
+            None if has_sidecar && !pod.gone => channels.remains(&pod.name).await,
+            told => Ok(told),
+        }
+    }
+
+    /// A run that has no Job: not yet, never, or no more.
+    async fn absent(&self, cluster: &Cluster, run: &Run) -> Result<Option<End>> {
+        let age = now() - run.created.as_duration().as_secs_f64();
+        if run.state != State::Created {
+            // It was there, and nobody looked while it went.
+            return Ok(self.is_absent(cluster, run).await?.then(|| diagnose::deleted(now())));
+        }
+        let same_host = run.reference.get("host").and_then(serde_json::Value::as_str) == Some(self.host.as_str());
+        let alive = if same_host { self.clients.is_alive(&run.client) } else { age < AFAR };
+        if alive || !self.is_absent(cluster, run).await? {
+            return Ok(None);
+        }
+        if age < HANDED_OVER {
+            tokio::time::sleep(std::time::Duration::from_secs_f64(HANDED_OVER - age.max(0.0))).await;
+            if !self.is_absent(cluster, run).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(End::found(
+            "NotStarted",
+            "the run was recorded, but its client ended before anything was started",
+            "nothing ran and nothing is left to run: start it again with run.reproduce()",
+            now(),
+        )))
+    }
+
+    /// Asked of the API server itself: the board may be a little behind.
+    async fn is_absent(&self, cluster: &Cluster, run: &Run) -> Result<bool> {
+        let (api, name) = (cluster.access.api::<Job>(), name::of_run(run));
+        let found = patiently(|| api.get_opt(&name)).await.map_err(|error| cluster.access.refused::<Job>("get", &name, &error))?;
+        Ok(found.is_none())
+    }
+}
+
+fn now() -> f64 {
+    time::now().as_duration().as_secs_f64()
+}
+
+/// The end of a container that says nothing itself: its exit code was 0.
+fn completed(pod: Option<&SeenPod>, time: f64) -> End {
+    let ended = pod.and_then(|pod| pod.container(MAIN)?.ended.clone()).unwrap_or_default();
+    End {
+        started: ended.started,
+        seconds: ended.started.zip(ended.finished).map(|(started, finished)| finished - started),
+        exit_code: Some(0),
+        attempts: 1,
+        shape: Some("none".into()),
+        ..End::at(State::Completed, ended.finished.unwrap_or(time))
+    }
+}
+
+/// How long each part of the way took, from what the cluster says of it.
+fn marks(run: &Run, sight: &Sight) -> Vec<Event> {
+    let Some(job) = &sight.job else { return Vec::new() };
+    let pods = news::pods(run, sight);
+    let Some(pod) = pods.last() else { return Vec::new() };
+    let submitted = run.created.as_duration().as_secs_f64();
+    let begun = news::begun(pod);
+    let mut marks: BTreeMap<&str, f64> = BTreeMap::new();
+    marks.insert("api", job.created - submitted);
+    marks.insert("queue", job.started.unwrap_or(job.created) - job.created);
+    if let Some(scheduled) = pod.scheduled {
+        marks.insert("scheduling", scheduled - pod.created);
+        if let Some(begun) = begun {
+            marks.insert("init", begun - scheduled);
+        }
+    }
+    marks
+        .into_iter()
+        .filter(|(name, _)| !run.marks.contains_key(*name))
+        .map(|(name, seconds)| Event::Mark { time: job.created, name: name.into(), seconds: seconds.max(0.0) })
+        .collect()
+}

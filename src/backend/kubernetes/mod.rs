@@ -1,0 +1,360 @@
+//! Kubernetes: a Job for each run, in any namespace that the caller may use. Nothing is installed there.
+//!
+//! What travels with a Job and how results come back is in `docs/decisions/0005-a-run-in-a-pod.md`.
+
+mod apply;
+mod collect;
+mod diagnose;
+mod logs;
+pub mod lower;
+pub mod name;
+mod news;
+mod object;
+mod pack;
+mod packed;
+mod results;
+mod seen;
+mod stop;
+mod sync;
+mod target;
+mod watch;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, OnceCell};
+
+use super::local::Clients;
+use super::{Backend, Load, Luggage, News};
+use crate::error::{Error, Result};
+use crate::model::function::Function;
+use crate::model::name::{Digest, Name, RunId};
+use crate::model::run::Run;
+use crate::store::artifacts::Artifacts;
+use apply::Access;
+use lower::{Code, Surroundings};
+pub use results::STORED;
+use target::Target;
+use watch::{Board, Watches};
+
+/// What a run may send through its sidecar's log, in bytes.
+const STREAM: usize = 8 * 1024 * 1024;
+/// How many hand-overs go on at a time.
+const PARALLEL: usize = 32;
+/// The board tells of every change. This is for the case that nothing changes because a fault hides it; such a look makes no request.
+const SAFETY: Duration = Duration::from_secs(30);
+
+/// How the backend works for this process.
+pub struct Settings {
+    /// The image of Python functions that name none.
+    pub image: String,
+    /// Gives the zip file of the runner, and puts it there if need be.
+    pub runner: Box<dyn Fn() -> Result<PathBuf> + Send + Sync>,
+}
+
+/// The official image of a Python, by its version: `3.11.7`.
+#[must_use]
+pub fn python_image(version: &str) -> String {
+    let mut parts = version.split('.');
+    let (major, minor) = (parts.next().unwrap_or("3"), parts.next().unwrap_or("12"));
+    format!("docker.io/library/python:{major}.{minor}-slim")
+}
+
+/// The runner, as pods get it.
+struct Runner {
+    /// The ConfigMap.
+    name: String,
+    zip: Bytes,
+}
+
+/// A namespace that is in use.
+struct Cluster {
+    access: Access,
+    watches: Watches,
+    /// Whether the runner was put there by this process.
+    runner: OnceCell<()>,
+}
+
+/// A run that is followed.
+struct Followed {
+    board: Arc<Board>,
+    job: String,
+    signal: Arc<Notify>,
+}
+
+/// The backend.
+pub struct Kubernetes {
+    /// Where what came back of runs waits to be taken in.
+    fetched: PathBuf,
+    staging: PathBuf,
+    host: String,
+    settings: Settings,
+    artifacts: Artifacts,
+    clients: Arc<Clients>,
+    runner: OnceCell<Runner>,
+    codes: Mutex<HashMap<Digest, Code>>,
+    /// Namespaces that this process has to do with.
+    known: Mutex<HashSet<Target>>,
+    boards: Mutex<HashMap<Target, Arc<Board>>>,
+    clusters: Mutex<HashMap<Target, Arc<OnceCell<Cluster>>>>,
+    followed: Mutex<HashMap<RunId, Followed>>,
+}
+
+impl Kubernetes {
+    /// Nothing is read, made or started before the first run.
+    #[must_use]
+    pub fn new(home: &Path, host: String, settings: Settings, artifacts: Artifacts, clients: Arc<Clients>) -> Self {
+        Self {
+            fetched: home.join("fetched"),
+            staging: home.join("staging"),
+            host,
+            settings,
+            artifacts,
+            clients,
+            runner: OnceCell::new(),
+            codes: Mutex::default(),
+            known: Mutex::default(),
+            boards: Mutex::default(),
+            clusters: Mutex::default(),
+            followed: Mutex::default(),
+        }
+    }
+
+    fn board(&self, target: &Target) -> Arc<Board> {
+        self.boards.lock().unwrap_or_else(PoisonError::into_inner).entry(target.clone()).or_default().clone()
+    }
+
+    /// The namespace, with its watches begun.
+    async fn cluster(&self, target: &Target) -> Result<ClusterRef> {
+        let cell = self.clusters.lock().unwrap_or_else(PoisonError::into_inner).entry(target.clone()).or_default().clone();
+        cell.get_or_try_init(|| async {
+            let access = Access { client: target.client().await?, target: target.clone() };
+            let watches = Watches::start(&access.client, &target.namespace, self.board(target));
+            Ok::<Cluster, Error>(Cluster { access, watches, runner: OnceCell::new() })
+        })
+        .await?;
+        Ok(ClusterRef(cell))
+    }
+
+    /// The namespace that a run is in.
+    async fn cluster_of(&self, run: &Run) -> Result<ClusterRef> {
+        self.cluster(&target_of(run)?).await
+    }
+
+    async fn runner(&self) -> Result<&Runner> {
+        self.runner
+            .get_or_try_init(|| async {
+                let path = (self.settings.runner)()?;
+                let zip = std::fs::read(&path).map_err(|error| Error::backend(format!("the runner {} cannot be read: {error}", path.display()), "install runwright again"))?;
+                Ok(Runner { name: name::of_runner(&Digest::of(&zip)), zip: zip.into() })
+            })
+            .await
+    }
+
+    /// The code of a version, packed once.
+    fn code(&self, function: &Function) -> Result<Option<Code>> {
+        let Some(source) = function.spec.get("source") else { return Ok(None) };
+        if let Some(known) = self.codes.lock().unwrap_or_else(PoisonError::into_inner).get(&function.version) {
+            return Ok(Some(known.clone()));
+        }
+        let code = Code { source: Digest::of_json(source), zip: packed::code(source)? };
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner).insert(function.version.clone(), code.clone());
+        Ok(Some(code))
+    }
+
+    fn folder(&self, id: RunId) -> PathBuf {
+        self.fetched.join(id.to_string())
+    }
+}
+
+/// A namespace that is open.
+struct ClusterRef(Arc<OnceCell<Cluster>>);
+
+impl std::ops::Deref for ClusterRef {
+    type Target = Cluster;
+    fn deref(&self) -> &Cluster {
+        // It was initialised before this was made, and a cell is never emptied.
+        self.0.get().unwrap_or_else(|| unreachable!())
+    }
+}
+
+fn target_of(run: &Run) -> Result<Target> {
+    Target::of(run).ok_or_else(|| Error::backend(format!("the record of run {} names no namespace", run.id), "it was damaged; runwright sync finds the run again by its id"))
+}
+
+fn text(lowered: &Value, field: &str) -> Value {
+    lowered.get(field).cloned().unwrap_or_default()
+}
+
+#[async_trait]
+impl Backend for Kubernetes {
+    fn name(&self) -> &'static str {
+        "kubernetes"
+    }
+
+    fn gathers(&self) -> bool {
+        true
+    }
+
+    fn parallel(&self) -> usize {
+        PARALLEL
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
+
+    fn visit(&self, place: &Map<String, Value>) -> Result<()> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(Target::choose(place)?);
+        Ok(())
+    }
+
+    fn reference(&self, run: &Run, place: &Map<String, Value>) -> Result<Map<String, Value>> {
+        let target = Target::choose(place)?;
+        let mut reference = target.reference(&name::of_run(run));
+        if let Some(map) = &run.spec.map {
+            reference.insert("index".into(), map.index.into());
+        }
+        reference.insert("host".into(), self.host.clone().into());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(target);
+        Ok(reference)
+    }
+
+    async fn pack(&self, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
+        self.runner().await?;
+        pack::pack(&self.artifacts, loads, luggage).await
+    }
+
+    fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value> {
+        let runner = self.runner.get().map_or("", |runner| runner.name.as_str());
+        let around = Surroundings { image: &self.settings.image, runner };
+        let objects = lower::lower(&around, function, self.code(function)?.as_ref(), loads)?;
+        Ok(json!({"job": objects.job, "code": objects.code}))
+    }
+
+    async fn execute(&self, _function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
+        let Some(first) = loads.first() else { return Ok(()) };
+        let cluster = self.cluster_of(&first.run).await?;
+        for (at, file) in &luggage.uploads {
+            self.artifacts.put_file(at, file, crate::store::artifacts::Take::Copy).await?;
+        }
+        let runner = self.runner().await?;
+        cluster.runner.get_or_try_init(|| cluster.access.put_runner(&runner.name, runner.zip.clone())).await?;
+        cluster.access.hand_over(text(lowered, "job"), text(lowered, "code"), luggage).await?;
+        for load in loads {
+            pack::unstage(load);
+        }
+        Ok(())
+    }
+
+    fn abandon(&self, _run: &Run, _why: &Error) {}
+
+    async fn rehearse(&self, loads: &[Load], lowered: &Value) -> Result<Value> {
+        let Some(first) = loads.first() else { return Ok(Value::Null) };
+        self.cluster_of(&first.run).await?.access.rehearse(lowered).await
+    }
+
+    fn reaches(&self, run: &Run) -> bool {
+        Target::of(run).is_some_and(|target| target.is_known())
+    }
+
+    async fn news(&self, run: &Run) -> Result<News> {
+        let cluster = self.cluster_of(run).await?;
+        cluster.watches.ready().await?;
+        self.collect(&cluster, run).await
+    }
+
+    fn follow(&self, run: &Run) {
+        let Some(target) = Target::of(run) else { return };
+        let followed = Followed { board: self.board(&target), job: name::of_run(run), signal: Arc::default() };
+        followed.board.follow(&followed.job, &followed.signal);
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, followed);
+    }
+
+    async fn changed(&self, id: RunId) {
+        let signal = self.followed.lock().unwrap_or_else(PoisonError::into_inner).get(&id).map(|followed| followed.signal.clone()).unwrap_or_default();
+        let _ = tokio::time::timeout(SAFETY, signal.notified()).await;
+    }
+
+    fn forget(&self, id: RunId) {
+        if let Some(followed) = self.followed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+            followed.board.forget(&followed.job, &followed.signal);
+        }
+        // It has been taken in, or will be fetched again.
+        let _ = std::fs::remove_dir_all(self.folder(id));
+    }
+
+    async fn stop(&self, run: &Run) -> Result<()> {
+        let cluster = self.cluster_of(run).await?;
+        stop::stop(&cluster.access, run).await
+    }
+
+    async fn log(&self, run: &Run, from: u64) -> Result<(Vec<u8>, u64)> {
+        let cluster = self.cluster_of(run).await?;
+        cluster.watches.ready().await?;
+        let sight = cluster.watches.board.sight(&name::of_run(run));
+        logs::read(&cluster.access, run, &sight, from).await
+    }
+
+    fn outputs(&self, run: &Run) -> PathBuf {
+        self.folder(run.id)
+    }
+
+    async fn discover(&self) -> Result<Vec<RunId>> {
+        let known: Vec<Target> = self.known.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let mut ids = Vec::new();
+        for target in known {
+            let cluster = self.cluster(&target).await?;
+            cluster.watches.ready().await?;
+            ids.extend(sync::ids(&cluster.watches.board));
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    async fn find(&self, id: RunId) -> Result<Option<Run>> {
+        let known: Vec<Target> = self.known.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        for target in known {
+            if let Some(run) = sync::find(&self.cluster(&target).await?.access, id).await? {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn version(&self, run: &Run) -> Option<Function> {
+        let cluster = self.cluster_of(run).await.ok()?;
+        sync::version(&cluster.access, run).await
+    }
+
+    fn remove_project(&self, _project: &Name) -> Result<()> {
+        Ok(())
+    }
+
+    async fn remove(&self, run: &Run) -> Result<()> {
+        let cluster = self.cluster_of(run).await?;
+        stop::remove(&cluster.access, run).await
+    }
+
+    async fn sweep(&self, dry_run: bool) -> Result<Vec<String>> {
+        let known: Vec<Target> = self.known.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let mut swept = Vec::new();
+        for target in known {
+            swept.extend(stop::sweep(&self.cluster(&target).await?.access, dry_run).await?);
+        }
+        Ok(swept)
+    }
+
+    async fn kick(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn staging(&self) -> &Path {
+        &self.staging
+    }
+}

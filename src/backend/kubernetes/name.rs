@@ -1,0 +1,96 @@
+//! What our objects are called, and by which labels and annotations they are known.
+
+use std::collections::BTreeMap;
+
+use crate::model::name::{Digest, RunId};
+use crate::model::run::Run;
+
+/// The field manager of everything that we write.
+pub const MANAGER: &str = "runwright";
+/// By this label all that is ours is found.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "runwright");
+/// The label with the id of a run, and the one with the id of a fan-out.
+pub const RUN: &str = "runwright.dev/run";
+pub const MAP: &str = "runwright.dev/map";
+/// The label on a ConfigMap that several runs share: `runner` or `code`.
+pub const SHARED: &str = "runwright.dev/shared";
+/// Annotations of a pod's template: what the pod needs, and what gives the records back.
+pub const FROZEN: &str = "runwright.dev/run";
+pub const CODE: &str = "runwright.dev/code";
+pub const ITEMS: &str = "runwright.dev/items";
+/// An annotation of the Job: the function version, where it fits, for a store that has lost it.
+pub const FUNCTION: &str = "runwright.dev/function-version";
+/// An annotation of the Job: when it was stopped, as text of RFC 3339.
+pub const STOPPED: &str = "runwright.dev/stopped";
+/// An annotation of the Job: it waits (suspended) for the runs that it reads.
+pub const WAITS: &str = "runwright.dev/waits-for-runs";
+
+/// The containers of a run's pod.
+pub const MAIN: &str = "main";
+pub const RESULTS: &str = "results";
+
+/// The Job, the Secret, … of a run; all runs of a fan-out share one.
+#[must_use]
+pub fn of_run(run: &Run) -> String {
+    match &run.spec.map {
+        Some(map) => format!("rw-{}", map.id),
+        None => format!("rw-{}", run.id),
+    }
+}
+
+/// A ConfigMap with a piece of a run's luggage.
+#[must_use]
+pub fn of_piece(owner: &str, piece: usize) -> String {
+    format!("{owner}-{piece}")
+}
+
+/// The ConfigMap with the code of a function version.
+#[must_use]
+pub fn of_code(source: &Digest) -> String {
+    format!("runwright-code-{}", &source.as_str()[..16])
+}
+
+/// The ConfigMap with the runner.
+#[must_use]
+pub fn of_runner(digest: &Digest) -> String {
+    format!("runwright-runner-{}", &digest.as_str()[..16])
+}
+
+/// The id in a Job's name.
+#[must_use]
+pub fn id_in(name: &str) -> Option<RunId> {
+    name.strip_prefix("rw-")?.parse().ok()
+}
+
+/// The labels of everything that belongs to a run.
+#[must_use]
+pub fn labels(run: &Run) -> BTreeMap<String, String> {
+    let identity = match &run.spec.map {
+        Some(map) => (MAP, map.id.clone()),
+        None => (RUN, run.id.to_string()),
+    };
+    let mut labels: BTreeMap<String, String> = [
+        MANAGED_BY,
+        ("runwright.dev/project", run.project.as_str()),
+        ("runwright.dev/function", run.function.as_str()),
+        ("runwright.dev/kind", run.kind.as_str()),
+        ("runwright.dev/action", run.action.as_str()),
+        ("runwright.dev/version", run.version.short()),
+        (identity.0, &identity.1),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), label_value(value)))
+    .collect();
+    for label in &run.spec.labels {
+        // The platform's labels are words; `name=value` is one of Kubernetes' own.
+        let (name, value) = label.split_once('=').map_or_else(|| (format!("runwright.dev/label-{label}"), "true"), |(name, value)| (name.to_owned(), value));
+        labels.entry(name).or_insert_with(|| label_value(value));
+    }
+    labels
+}
+
+/// A value as a label may have it: letters, digits, `-_.` within, at most 63.
+fn label_value(value: &str) -> String {
+    let clean: String = value.chars().take(63).map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).collect();
+    clean.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+}

@@ -1,0 +1,120 @@
+//! Which cluster and namespace: what the caller said, completed from the kubeconfig.
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result, did_you_mean};
+use crate::model::run::Run;
+
+/// A namespace of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target {
+    /// A context of the kubeconfig. None: the service account of the pod that this process is in.
+    pub context: Option<String>,
+    pub namespace: String,
+}
+
+impl Target {
+    /// Completes what the caller said. `place` may have `context` and `namespace`.
+    pub fn choose(place: &Map<String, Value>) -> Result<Self> {
+        if let Some((field, value)) = place.iter().find(|(field, _)| !["context", "namespace"].contains(&field.as_str())) {
+            return Err(Error::invalid(field, value, format!("a place in Kubernetes has no {field:?}"), "it has: context, namespace"));
+        }
+        let asked = |field: &str| place.get(field).and_then(Value::as_str).map(str::to_owned);
+        let Some(kubeconfig) = read()? else {
+            if let Some(context) = asked("context") {
+                return Err(Error::invalid(
+                    "context",
+                    &context,
+                    format!("there is no context {context:?}: no kubeconfig was found"),
+                    "set KUBECONFIG, or put one at ~/.kube/config",
+                ));
+            }
+            let inside = Config::incluster().map_err(|_| {
+                Error::invalid(
+                    "on",
+                    "kubernetes",
+                    "no cluster is known: there is no kubeconfig, and this process is in no pod",
+                    "set KUBECONFIG, or put a kubeconfig at ~/.kube/config",
+                )
+            })?;
+            return Ok(Self { context: None, namespace: asked("namespace").unwrap_or(inside.default_namespace) });
+        };
+        let Some(context) = asked("context").or_else(|| kubeconfig.current_context.clone()).filter(|context| !context.is_empty()) else {
+            return Err(Error::invalid("context", "", "the kubeconfig has no current context", format!("give context=: one of {}", contexts(&kubeconfig).join(", "))));
+        };
+        let Some(named) = kubeconfig.contexts.iter().find(|known| known.name == context) else {
+            let known = contexts(&kubeconfig);
+            let hint = did_you_mean(&context, known.iter().map(String::as_str));
+            return Err(Error::invalid("context", &context, format!("the kubeconfig has no context {context:?}{hint}"), format!("use one of: {}", known.join(", "))));
+        };
+        let of_context = named.context.as_ref().and_then(|context| context.namespace.clone());
+        Ok(Self { namespace: asked("namespace").or(of_context).unwrap_or_else(|| "default".into()), context: Some(context) })
+    }
+
+    /// The one that a run was sent to. None where the record names none.
+    #[must_use]
+    pub fn of(run: &Run) -> Option<Self> {
+        let text = |field: &str| run.reference.get(field).and_then(Value::as_str).map(str::to_owned);
+        Some(Self { context: text("context"), namespace: text("namespace")? })
+    }
+
+    /// Whether there is a way to it from here.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        match &self.context {
+            None => Config::incluster().is_ok(),
+            Some(context) => read().is_ok_and(|kubeconfig| kubeconfig.is_some_and(|kubeconfig| contexts(&kubeconfig).contains(context))),
+        }
+    }
+
+    /// As it stands in a record.
+    #[must_use]
+    pub fn reference(&self, name: &str) -> Map<String, Value> {
+        Map::from_iter([("context".into(), self.context.clone().into()), ("namespace".into(), self.namespace.clone().into()), ("job".into(), name.into())])
+    }
+
+    /// A client for it, as the kubeconfig says: certificates, tokens, exec credentials, proxies.
+    pub async fn client(&self) -> Result<Client> {
+        crate::install_tls();
+        let unusable = |error: String| {
+            let of = self.context.as_deref().unwrap_or("this pod's service account");
+            Error::backend(format!("the cluster of {of} cannot be used: {error}"), "try `kubectl get pods` with the same context; `runwright doctor --on kubernetes` tells more")
+        };
+        let config = match &self.context {
+            None => Config::incluster().map_err(|error| unusable(error.to_string()))?,
+            Some(context) => {
+                let kubeconfig = read()?.ok_or_else(|| unusable("there is no kubeconfig any more".into()))?;
+                let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+                Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(error.to_string()))?
+            }
+        };
+        Client::try_from(config).map_err(|error| unusable(error.to_string()))
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.context {
+            Some(context) => write!(f, "namespace {} of {context}", self.namespace),
+            None => write!(f, "namespace {}", self.namespace),
+        }
+    }
+}
+
+/// KUBECONFIG (several files are merged) or `~/.kube/config`. None where there is none.
+fn read() -> Result<Option<Kubeconfig>> {
+    match Kubeconfig::read() {
+        Ok(kubeconfig) => Ok(Some(kubeconfig)),
+        Err(kube::config::KubeconfigError::ReadConfig(error, _)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(kube::config::KubeconfigError::FindPath) => Ok(None),
+        Err(error) => {
+            Err(Error::invalid("KUBECONFIG", std::env::var("KUBECONFIG").unwrap_or_default(), format!("the kubeconfig cannot be read: {error}"), "correct the file, or KUBECONFIG"))
+        }
+    }
+}
+
+fn contexts(kubeconfig: &Kubeconfig) -> Vec<String> {
+    kubeconfig.contexts.iter().map(|context| context.name.clone()).collect()
+}

@@ -1,0 +1,300 @@
+//! Step *observe*: one watch for each kind, for all runs of a namespace; what is seen is kept on a board, and who follows a run is told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, watch};
+
+use super::name::{self, MANAGED_BY};
+use super::seen::{SeenJob, SeenPod, seconds};
+use crate::error::{Error, Result};
+
+/// How many objects a list asks for at a time: each page is in memory once.
+const PAGE: u32 = 100;
+/// How many of the newest warnings about one object are kept.
+const NOTICES: usize = 20;
+/// How long the first look waits for the API server, before it says what is wrong with it.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What is said about an object: an event of Kubernetes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notice {
+    pub reason: String,
+    pub message: String,
+    pub warning: bool,
+    pub time: f64,
+}
+
+/// What is known of a Job and its pods.
+#[derive(Debug, Clone, Default)]
+pub struct Sight {
+    pub job: Option<SeenJob>,
+    /// By the pod's name.
+    pub pods: BTreeMap<String, SeenPod>,
+    /// About the Job itself and its pods, by the object's name.
+    pub notices: BTreeMap<String, Vec<Notice>>,
+}
+
+/// What is known of all that is ours in a namespace.
+#[derive(Default)]
+pub struct Board {
+    sights: Mutex<HashMap<String, Sight>>,
+    signals: Mutex<HashMap<String, Vec<Arc<Notify>>>>,
+}
+
+impl Board {
+    /// What is known of a Job.
+    pub fn sight(&self, job: &str) -> Sight {
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner).get(job).cloned().unwrap_or_default()
+    }
+
+    /// The names of all Jobs that are there.
+    pub fn jobs(&self) -> Vec<String> {
+        let sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
+        sights.iter().filter(|(_, sight)| sight.job.as_ref().is_some_and(|job| !job.gone)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// `signal` is told whenever something about the Job changes.
+    pub fn follow(&self, job: &str, signal: &Arc<Notify>) {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).entry(job.to_owned()).or_default().push(signal.clone());
+    }
+
+    /// It is not told any more. What nobody follows, and is gone, is forgotten.
+    pub fn forget(&self, job: &str, signal: &Arc<Notify>) {
+        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = signals.get_mut(job) {
+            known.retain(|one| !Arc::ptr_eq(one, signal));
+            if known.is_empty() {
+                signals.remove(job);
+                let mut sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
+                if sights.get(job).is_some_and(|sight| sight.job.as_ref().is_none_or(|job| job.gone)) {
+                    sights.remove(job);
+                }
+            }
+        }
+    }
+
+    /// Tells who follows a Job.
+    pub fn tell(&self, job: &str) {
+        for signal in self.signals.lock().unwrap_or_else(PoisonError::into_inner).get(job).into_iter().flatten() {
+            signal.notify_one();
+        }
+    }
+
+    fn change(&self, job: &str, change: impl FnOnce(&mut Sight)) {
+        change(self.sights.lock().unwrap_or_else(PoisonError::into_inner).entry(job.to_owned()).or_default());
+        self.tell(job);
+    }
+
+    fn is_followed(&self, job: &str) -> bool {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).contains_key(job)
+    }
+
+    /// After a list: what it did not have is gone.
+    fn reconcile(&self, gone: impl Fn(&mut Sight) -> bool) {
+        let mut changed = Vec::new();
+        for (name, sight) in self.sights.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            if gone(sight) {
+                changed.push(name.clone());
+            }
+        }
+        for name in changed {
+            self.tell(&name);
+        }
+    }
+}
+
+/// A kind of object that is watched.
+trait Watched: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync + 'static {
+    fn config() -> watcher::Config;
+    /// It is there, in this state.
+    fn see(&self, board: &Board);
+    /// It is gone.
+    fn miss(&self, board: &Board);
+    /// All that is there was listed: what is not in `listed` is gone.
+    fn listed(board: &Board, listed: &std::collections::HashSet<String>);
+}
+
+fn ours() -> watcher::Config {
+    watcher::Config::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1)).page_size(PAGE)
+}
+
+impl Watched for Job {
+    fn config() -> watcher::Config {
+        ours()
+    }
+    fn see(&self, board: &Board) {
+        let seen = SeenJob::of(self);
+        board.change(&self.name_any(), |sight| sight.job = Some(seen));
+    }
+    fn miss(&self, board: &Board) {
+        let seen = SeenJob { gone: true, ..SeenJob::of(self) };
+        let name = self.name_any();
+        board.change(&name, |sight| sight.job = Some(seen));
+        if !board.is_followed(&name) {
+            board.sights.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        }
+    }
+    fn listed(board: &Board, listed: &std::collections::HashSet<String>) {
+        board.reconcile(|sight| match &mut sight.job {
+            Some(job) if !job.gone && !listed.contains(&job.uid) => {
+                job.gone = true;
+                true
+            }
+            _ => false,
+        });
+    }
+}
+
+impl Watched for Pod {
+    fn config() -> watcher::Config {
+        ours()
+    }
+    fn see(&self, board: &Board) {
+        if let Some(pod) = SeenPod::of(self) {
+            board.change(&pod.job.clone(), |sight| drop(sight.pods.insert(pod.name.clone(), pod)));
+        }
+    }
+    fn miss(&self, board: &Board) {
+        if let Some(pod) = SeenPod::of(self) {
+            let job = pod.job.clone();
+            board.change(&job, |sight| drop(sight.pods.insert(pod.name.clone(), SeenPod { gone: true, ..pod })));
+        }
+    }
+    fn listed(board: &Board, listed: &std::collections::HashSet<String>) {
+        board.reconcile(|sight| {
+            let mut changed = false;
+            for pod in sight.pods.values_mut().filter(|pod| !pod.gone && !listed.contains(&pod.uid)) {
+                pod.gone = true;
+                changed = true;
+            }
+            changed
+        });
+    }
+}
+
+impl Watched for Event {
+    fn config() -> watcher::Config {
+        // Events have no labels of ours. Those of other objects are dropped as they come.
+        watcher::Config::default().page_size(PAGE)
+    }
+    fn see(&self, board: &Board) {
+        let object = self.involved_object.name.clone().unwrap_or_default();
+        let Some(job) = job_of(&object) else { return };
+        let notice = Notice {
+            reason: self.reason.clone().unwrap_or_default(),
+            message: self.message.clone().unwrap_or_default(),
+            warning: self.type_.as_deref() == Some("Warning"),
+            time: self
+                .last_timestamp
+                .as_ref()
+                .or(self.first_timestamp.as_ref())
+                .map(seconds)
+                .or_else(|| self.event_time.as_ref().map(|time| time.0.as_duration().as_secs_f64()))
+                .unwrap_or(0.0),
+        };
+        board.change(&job, |sight| {
+            let notices = sight.notices.entry(object).or_default();
+            notices.retain(|known| known.message != notice.message);
+            notices.push(notice);
+            if notices.len() > NOTICES {
+                notices.remove(0);
+            }
+        });
+    }
+    fn miss(&self, _board: &Board) {}
+    fn listed(_board: &Board, _listed: &std::collections::HashSet<String>) {}
+}
+
+/// The Job that an object of that name belongs to: itself, or its pod (`rw-<id>-…`).
+fn job_of(object: &str) -> Option<String> {
+    let job = object.get(..39)?;
+    name::id_in(job).map(|_| job.to_owned())
+}
+
+/// The watches of one namespace.
+pub struct Watches {
+    pub board: Arc<Board>,
+    state: watch::Receiver<State>,
+    _tasks: Tasks,
+}
+
+/// Whether what is on the board is complete, by kind.
+#[derive(Debug, Clone, Default)]
+struct State {
+    listed: [bool; 3],
+    /// The last thing that went wrong with one of them, and when the API server was heard last.
+    fault: Option<String>,
+}
+
+struct Tasks(Vec<tokio::task::JoinHandle<()>>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+impl Watches {
+    /// Starts them.
+    #[must_use]
+    pub fn start(client: &Client, namespace: &str, board: Arc<Board>) -> Self {
+        let (sender, state) = watch::channel(State::default());
+        let sender = Arc::new(sender);
+        let tasks = vec![
+            tokio::spawn(follow(Api::<Job>::namespaced(client.clone(), namespace), board.clone(), sender.clone(), 0)),
+            tokio::spawn(follow(Api::<Pod>::namespaced(client.clone(), namespace), board.clone(), sender.clone(), 1)),
+            tokio::spawn(follow(Api::<Event>::namespaced(client.clone(), namespace), board.clone(), sender, 2)),
+        ];
+        Self { board, state, _tasks: Tasks(tasks) }
+    }
+
+    /// Returns when all Jobs and pods that were there have been seen.
+    pub async fn ready(&self) -> Result<()> {
+        let mut state = self.state.clone();
+        let seen = tokio::time::timeout(PATIENCE, state.wait_for(|state| state.listed[0] && state.listed[1])).await;
+        match seen {
+            Ok(Ok(_)) => Ok(()),
+            _ => {
+                let fault = self.state.borrow().fault.clone().unwrap_or_else(|| "it does not answer".into());
+                Err(Error::backend(format!("the runs of the cluster cannot be watched: {fault}"), "see `runwright doctor --on kubernetes`; it is tried again with the next look"))
+            }
+        }
+    }
+}
+
+async fn follow<K: Watched>(api: Api<K>, board: Arc<Board>, state: Arc<watch::Sender<State>>, kind: usize) {
+    let mut listed = std::collections::HashSet::new();
+    // It lists, watches, resumes after an expired watch, a cut connection or a restart, and waits longer each time that fails.
+    let mut events = std::pin::pin!(watcher(api, K::config()).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Init) => listed.clear(),
+            Ok(watcher::Event::InitApply(object)) => {
+                listed.insert(object.uid().unwrap_or_default());
+                object.see(&board);
+            }
+            Ok(watcher::Event::InitDone) => {
+                K::listed(&board, &listed);
+                listed.clear();
+                state.send_modify(|state| {
+                    state.listed[kind] = true;
+                    state.fault = None;
+                });
+            }
+            Ok(watcher::Event::Apply(object)) => object.see(&board),
+            Ok(watcher::Event::Delete(object)) => object.miss(&board),
+            Err(error) => state.send_modify(|state| state.fault = Some(super::apply::explain(&error))),
+        }
+    }
+}
