@@ -15,8 +15,8 @@ from tests.cluster.settings import ARCHITECTURE
 EPOCH = 1735689600
 
 
-def folder_layer(root: Path, target: Path, built_since: float) -> None:
-    """A root file system as a layer. Files changed since the build began get a fixed date.
+def folder_layer(root: Path, target: Path, built_since: float, below: str = ".") -> None:
+    """A root file system, or what is in it below a folder, as a layer. Files changed since the build began get a fixed date.
 
     The others keep theirs: Python's compiled files name the date of their source.
     """
@@ -27,7 +27,7 @@ def folder_layer(root: Path, target: Path, built_since: float) -> None:
         return entry
 
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as layer:
-        for path in sorted(root.rglob("*")):
+        for path in sorted((root / below).rglob("*")):
             layer.add(path, path.relative_to(root).as_posix(), recursive=False, filter=neutral)
 
 

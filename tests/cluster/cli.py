@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     elif options.verb == "status":
         return _status(cluster)
     elif options.verb == "images":
-        for image in images.IMAGES:
+        for image in [*images.IMAGES, images.SCIENCE]:
             print(f"{image.tag}   (after Cluster().push({image.name!r}): {image.registry_tag})")
     elif options.verb == "kubeconfig":
         print(cluster.kubeconfig_of(options.user, *options.group) if options.user else KUBECONFIG)

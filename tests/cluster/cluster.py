@@ -104,7 +104,7 @@ class Cluster:
 
     def image(self, name: str) -> str:
         """What a pod's `image` says for one of the images (`python:3.11`)."""
-        return images.named(name).tag
+        return images.provide(name)
 
     def push(self, image: str) -> str:
         """Put one of the images (`python:3.11`) into the local registry; the name to pull it by."""

@@ -12,9 +12,12 @@ from tests.cluster import availability
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube, delete_namespace, new_namespace
 from tests.cluster.named import NamedCluster
+from tests.cluster.settings import NODE_IP
 from tests.cluster.traces import traces
+from tests.cluster.wheels import WheelIndex
+from tests.servers.s3 import S3, Bucket
 
-__all__ = ["cluster", "kube", "local_cluster", "namespace", "own_cluster"]
+__all__ = ["cluster", "kube", "local_cluster", "namespace", "own_cluster", "pod_s3", "pod_s3_server", "wheels"]
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +76,26 @@ def kube(cluster: Cluster | NamedCluster, namespace: str, tmp_path: Path, monkey
     monkeypatch.setenv("KUBECONFIG", str(kube.kubeconfig))
     monkeypatch.setenv("RUNWRIGHT_IMAGE", kube.image("python:3.11"))
     return kube
+
+
+@pytest.fixture
+def wheels(local_cluster: Cluster) -> Iterator[WheelIndex]:
+    """A package index of this test that pods reach, with a package in two versions."""
+    with WheelIndex() as wheels:
+        wheels.make("rw-test-hello", "1.0", "greeting = 'hello'\n")
+        wheels.make("rw-test-hello", "2.0", "greeting = 'good day'\n")
+        yield wheels
+
+
+@pytest.fixture(scope="session")
+def pod_s3_server(local_cluster: Cluster) -> Iterator[S3]:
+    """The session's S3 server that pods reach."""
+    with S3(address=NODE_IP) as server:
+        yield server
+
+
+@pytest.fixture
+def pod_s3(pod_s3_server: S3) -> Iterator[Bucket]:
+    """A bucket of this test, which pods and this machine reach by the same URLs."""
+    with pod_s3_server.fresh_bucket() as bucket:
+        yield bucket

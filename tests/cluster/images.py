@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import makers
+from tests.cluster import makers, science
 from tests.cluster.binaries import binary
 from tests.cluster.settings import CONTAINERD_SOCKET, HERE, IMAGE_HOST, REGISTRY
 from tests.servers.gobuild import cache_folder
@@ -23,6 +23,7 @@ class Image:
     name: str
     inputs: Callable[[], str]
     make: Callable[[Path, str], None]
+    code: tuple[str, ...] = ("makers.py", "archive.py")
 
     @property
     def tag(self) -> str:
@@ -36,7 +37,7 @@ class Image:
 
     def build(self) -> Path:
         """The image's archive, made unless it is in the cache."""
-        code = "".join((HERE / file).read_text() for file in ("makers.py", "archive.py"))
+        code = "".join((HERE / file).read_text() for file in self.code)
         digest = hashlib.sha256("\0".join([self.name, self.inputs(), code]).encode()).hexdigest()[:32]
         target = cache_folder() / "images" / f"{self.name.replace(':', '-')}-{digest}.tar"
         if not target.exists():
@@ -73,12 +74,20 @@ IMAGES = [
     _python("3.11", "bookworm"),
     _python("3.13", "trixie"),
 ]
+# It is as large as all the others together, and few tests need it: containerd gets it when one asks.
+SCIENCE = Image(
+    f"science:{science.VERSION}",
+    lambda: "\0".join([named("python:3.11").build().name, *science.requirements()]),
+    lambda scratch, tag: science.make(scratch, tag, named("python:3.11").build()),
+    ("science.py", "makers.py", "archive.py"),
+)
 
 
 def build_all() -> None:
     """Make what is not in the cache, side by side."""
     with ThreadPoolExecutor(len(IMAGES)) as pool:
         list(pool.map(Image.build, IMAGES))
+    SCIENCE.build()
 
 
 def import_all() -> None:
@@ -86,12 +95,24 @@ def import_all() -> None:
     known = _ctr("image", "list", "-q").split()
     # Unpacking waits for the disk half of the time.
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda image: _ctr("image", "import", str(image.build())), (image for image in IMAGES if image.tag not in known)))
+        list(pool.map(_import, (image for image in IMAGES if image.tag not in known)))
+
+
+def provide(name: str) -> str:
+    """Give containerd an image (`science:3.11`) unless it has it; what a pod's `image` says."""
+    image = named(name)
+    if image is SCIENCE and image.tag not in _ctr("image", "list", "-q").split():
+        _import(image)
+    return image.tag
+
+
+def _import(image: Image) -> None:
+    _ctr("image", "import", str(image.build()))
 
 
 def named(name: str) -> Image:
     """One of the images by its name (`busybox:1`)."""
-    return next(image for image in IMAGES if image.name == name)
+    return next(image for image in [*IMAGES, SCIENCE] if image.name == name)
 
 
 def push(name: str) -> str:
