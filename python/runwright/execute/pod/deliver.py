@@ -184,4 +184,4 @@ def _named(folder: str, events: list[bytes], end: Any) -> dict[str, Any]:
         path = isinstance(descriptor, dict) and descriptor.get("path")
         if path and os.path.isfile(os.path.join(folder, path)):
             found[path] = descriptor
-    return found
+    return dict(sorted(found.items()))
