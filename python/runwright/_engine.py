@@ -112,7 +112,7 @@ def _open() -> Engine:
     folder = os.path.abspath(home())  # noqa: PTH100
     store = _settings.get("store") or os.environ.get("RUNWRIGHT_STORE")
     artifacts = _settings.get("artifacts") or os.environ.get("RUNWRIGHT_ARTIFACTS")
-    return _core.Engine(
+    opened = _core.Engine(
         home=folder,
         store=str(store) if store else None,
         artifacts=str(artifacts) if artifacts else None,
@@ -123,6 +123,12 @@ def _open() -> Engine:
         runner_zip=_runner_zip,
         session=_session(),
     )
+    from .place import default_place
+
+    where = default_place()
+    if where.get("on", "local") != "local":
+        opened.visit(where["on"], where.get("place", {}))
+    return opened
 
 
 def _place_runner() -> str:
