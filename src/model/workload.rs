@@ -47,6 +47,20 @@ pub enum Process {
     Call(Call),
     /// A program and its arguments; its exit code decides.
     Command(Vec<String>),
+    /// What an image starts by itself, or what is started in it instead; its exit code decides.
+    Container(Container),
+}
+
+/// The process of a container. Where both are left out, it is the one that the image names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// Instead of the image's entrypoint; the image's own arguments are then left out, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Instead of the image's own arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
 }
 
 /// When an image is fetched from its registry; the names are Kubernetes' own.

@@ -2,6 +2,7 @@
 //!
 //! To add a kind: one file with an `impl Runtime`, one line in [`BUILTINS`].
 
+mod container;
 mod python;
 
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ pub trait Runtime: Send + Sync {
 }
 
 /// THE list of kinds that come with Runwright.
-const BUILTINS: &[fn() -> Arc<dyn Runtime>] = &[|| Arc::new(python::Python)];
+const BUILTINS: &[fn() -> Arc<dyn Runtime>] = &[|| Arc::new(container::Container), || Arc::new(python::Python)];
 
 /// The kinds at hand: the builtins and what was registered.
 pub struct Runtimes {

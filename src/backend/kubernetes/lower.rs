@@ -142,6 +142,7 @@ fn frozen(function: &Function, workload: &Workload, placed: Option<&Placed>, loa
     let task = match &workload.process {
         Process::Call(call) => json!({"call": {"path": null, "handler": call.handler, "outputs": call.outputs, "signature": function.spec.get("signature")}}),
         Process::Command(arguments) => json!({"command": arguments}),
+        Process::Container(container) => json!({"container": container}),
     };
     let mut frozen = json!({
         "protocol": PROTOCOL,

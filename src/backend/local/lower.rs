@@ -23,6 +23,9 @@ pub fn lower(home: &Path, settings: &Settings, function: &Function, load: &Load)
             return Err(Error::invalid("action", &run.action, format!("{}: the local backend does not execute a {} yet", run.action, plan.name()), "use the action `job`"));
         }
     };
+    if matches!(workload.process, Process::Container(_)) {
+        return Err(Error::invalid("on", "local", format!("{}: a container is not run on this machine yet", run.function), "run it on=\"kubernetes\""));
+    }
     // Those that had not ended: what the others gave is in the inputs already, and their folders may be gone.
     let needs: Vec<String> = run
         .spec
@@ -56,5 +59,6 @@ fn task(home: &Path, function: &Function, workload: &Workload) -> Value {
             "signature": function.spec.get("signature"),
         }}),
         Process::Command(arguments) => json!({"command": arguments}),
+        Process::Container(_) => json!({}),
     }
 }

@@ -29,13 +29,16 @@ pub fn template(around: &Surroundings<'_>, run: &Run, workload: &Workload, place
     let image = workload.image.as_deref().unwrap_or(around.image);
     let calls = matches!(workload.process, Process::Call(_));
     let mounts = if calls { mounts(placed, pieces, !run.spec.secrets.is_empty()) } else { Vec::new() };
+    let (command, args) = match &workload.process {
+        Process::Call(_) => (boot("job"), Vec::new()),
+        Process::Command(arguments) => (arguments.clone(), Vec::new()),
+        Process::Container(container) => (container.command.clone(), container.args.clone()),
+    };
     let main = Container {
         name: MAIN.into(),
         image: Some(image.into()),
-        command: Some(match &workload.process {
-            Process::Call(_) => boot("job"),
-            Process::Command(arguments) => arguments.clone(),
-        }),
+        command: Some(command).filter(|command| !command.is_empty()),
+        args: Some(args).filter(|args| !args.is_empty()),
         env: Some(if calls { homes() } else { variables(&workload.envs) }),
         resources: Some(resources(&workload.resources)),
         security_context: Some(confined()),
