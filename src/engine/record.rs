@@ -16,6 +16,7 @@ use crate::model::resources::Resources;
 use crate::model::run::{Input, MapItem, Retries, Run, RunSpec, Transition};
 use crate::model::signature::{Signature, Type};
 use crate::model::state::State;
+use crate::model::task::{self, TaskParameters};
 use crate::model::time;
 use crate::runtime;
 
@@ -79,6 +80,8 @@ impl Engine {
         let action = runtime::action(runtime.as_ref(), request.action.as_deref())?.into_owned();
         check_numbers(&request)?;
         request.resources.check()?;
+        task::check_labels(&request.labels)?;
+        TaskParameters::read(&request.extra)?;
         let signature = function.signature();
         let (parameters, inputs) = keys_to_inputs(signature.as_ref(), request.parameters, request.inputs)?;
         if let Some(signature) = &signature {

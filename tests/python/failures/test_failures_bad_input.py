@@ -24,6 +24,7 @@ def frame(di: rw.Dataitem):
 project = rw.get_or_create_project("default")
 described = project.new_function(name="described", kind="python", code="def f(a: int, b=1):\\n    return a\\n", handler="f")
 good.record, frame.record
+packed = project.new_function(name="packed", kind="container", image="busybox")
 home = os.environ["RUNWRIGHT_HOME"]
 HERE = os.environ["HERE"]
 
@@ -138,6 +139,45 @@ CASES = {
     "bytes for a number": lambda: good.run(b"bytes"),
     "lambda": lambda: rw.function(eval("lambda: lock")).run(),
     "inline with timeout": lambda: good.run(1, inline=True, timeout=3),
+    "label": lambda: good.run(1, labels=["two words"]),
+    "volumes no list": lambda: good.run(1, volumes={"name": "data"}),
+    "volume type": lambda: good.run(1, volumes=[{"volume_type": "pvc", "name": "data", "mount_path": "/data"}]),
+    "volume name": lambda: good.run(1, volumes=[{"volume_type": "empty_dir", "name": "My Data", "mount_path": "/data"}]),
+    "volume twice": lambda: good.run(1, volumes=[{"volume_type": "empty_dir", "name": "data", "mount_path": path} for path in ("/a", "/b")]),
+    "mount path": lambda: good.run(1, volumes=[{"volume_type": "empty_dir", "name": "data", "mount_path": "data"}]),
+    "volume spec": lambda: good.run(1, volumes=[{"volume_type": "ephemeral", "name": "d", "mount_path": "/d", "spec": {"size": "1 GB"}}]),
+    "profile": lambda: good.run(1, profile=3),
+    "node selector": lambda: good.run(1, node_selector=[{"key": "a b", "value": "c"}]),
+    "affinity": lambda: good.run(1, affinity={"node_afinity": {}}),
+    "toleration": lambda: good.run(1, tolerations=[{"key": "a", "operator": "Is"}]),
+    "run as user": lambda: good.run(1, run_as_user="root"),
+    "run as group": lambda: good.run(1, run_as_group=-1),
+    "fs group": lambda: good.run(1, fs_group=1.5),
+    "security context": lambda: good.run(1, security_context={"runAsRoot": True}),
+    "runtime class": lambda: good.run(1, runtime_class="g Visor"),
+    "priority class": lambda: good.run(1, priority_class=["high"]),
+    "queue": lambda: good.run(1, queue="Team A"),
+    "replicas": lambda: good.run(1, replicas="two"),
+    "service ports": lambda: good.run(1, service_ports=[{"port": 0}]),
+    "service type": lambda: good.run(1, service_type="ExternalName"),
+    "service name": lambda: good.run(1, service_name="a.b"),
+    "backoff limit": lambda: good.run(1, backoff_limit=-1),
+    "ttl": lambda: good.run(1, ttl=-1),
+    "pod template": lambda: good.run(1, pod_template={"spec": {"containers": [{"nmae": "x"}]}}),
+    "image of a run": lambda: good.run(1, image="Python:3"),
+    "pull policy": lambda: good.run(1, image_pull_policy="always"),
+    "pull secrets": lambda: good.run(1, image_pull_secrets=[3]),
+    "annotations": lambda: good.run(1, annotations={"a": 1}),
+    "inline with a wrong task parameter": lambda: good.run(1, inline=True, replicas=-1),
+    "container without image": lambda: project.new_function(name="n", kind="container", command="true"),
+    "container image": lambda: project.new_function(name="n", kind="container", image="a b"),
+    "container field": lambda: project.new_function(name="n", kind="container", image="busybox", entrypoint=["sh"]),
+    "container command": lambda: project.new_function(name="n", kind="container", image="busybox", command="sh -c 'open"),
+    "container args": lambda: project.new_function(name="n", kind="container", image="busybox", args="a b"),
+    "container pull policy": lambda: project.new_function(name="n", kind="container", image="busybox", image_pull_policy="Sometimes"),
+    "container parameter": lambda: packed.run(epochs=3),
+    "container args of a run": lambda: packed.run(args="a b"),
+    "container action": lambda: packed.run(action="dploy"),
     "inline with a place": lambda: good.run(1, inline=True, on="local"),
     "concurrency": lambda: rw.use(concurrency=0),
     "evil zip": lambda: project.new_function(name="n", kind="python", code_src=write("evil.zip", evil_zip("../../out.py")), handler="out:f"),
@@ -178,6 +218,7 @@ print(json.dumps(told))
 # Whose error has nothing to name a value of.
 NO_VALUE = {
     "no code",
+    "container without image",
     "both codes",
     "missing",
     "no handler",
