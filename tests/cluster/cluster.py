@@ -102,6 +102,15 @@ class Cluster:
         processes.launch(component)
         processes.wait(component)
 
+    @contextlib.contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """One of the programs is down for as long as this lasts."""
+        self.stop(name)
+        try:
+            yield
+        finally:
+            self.start(name)
+
     def image(self, name: str) -> str:
         """What a pod's `image` says for one of the images (`python:3.11`)."""
         return images.provide(name)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster import availability
 from tests.cluster.cluster import Cluster
+from tests.cluster.faultproxy import FaultProxy
 from tests.cluster.kube import Kube, delete_namespace, new_namespace
 from tests.cluster.named import NamedCluster
 from tests.cluster.settings import NODE_IP
@@ -17,7 +18,7 @@ from tests.cluster.traces import traces
 from tests.cluster.wheels import WheelIndex
 from tests.servers.s3 import S3, Bucket
 
-__all__ = ["cluster", "kube", "local_cluster", "namespace", "own_cluster", "pod_s3", "pod_s3_server", "wheels"]
+__all__ = ["cluster", "faults", "kube", "local_cluster", "namespace", "own_cluster", "pod_s3", "pod_s3_server", "wheels"]
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +77,16 @@ def kube(cluster: Cluster | NamedCluster, namespace: str, tmp_path: Path, monkey
     monkeypatch.setenv("KUBECONFIG", str(kube.kubeconfig))
     monkeypatch.setenv("RUNWRIGHT_IMAGE", kube.image("python:3.11"))
     return kube
+
+
+@pytest.fixture
+def faults(local_cluster: Cluster, kube: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """A proxy between the user of `kube` and the API server, which fails as it is told; KUBECONFIG leads to it."""
+    with FaultProxy() as proxy:
+        through = tmp_path / "kubeconfig-through-proxy"
+        proxy.write_kubeconfig(kube.kubeconfig, through)
+        monkeypatch.setenv("KUBECONFIG", str(through))
+        yield proxy
 
 
 @pytest.fixture
