@@ -131,8 +131,13 @@ pub trait Backend: Send + Sync {
         true
     }
 
-    /// Starts a run that was handed over before what it waits for had ended. `lowered` has all its inputs.
-    async fn release(&self, _function: &Function, _loads: &[Load], _lowered: &Value, _luggage: Luggage) -> Result<()> {
+    /// Whether a run was handed over and is held back until [`Backend::release`].
+    async fn holds(&self, _run: &Run) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Starts runs that were handed over before what they wait for had ended. `lowered` has all their inputs. Doing it twice is the same as once.
+    async fn release(&self, _loads: &[Load], _lowered: &Value, _luggage: Luggage) -> Result<()> {
         Ok(())
     }
 

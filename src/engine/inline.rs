@@ -55,7 +55,7 @@ impl Engine {
         let cache = request.cache;
         self.provenance.refresh().await;
         let mut run = self.record(&project, &function, request, INLINE)?;
-        let inputs = self.resolve_inputs(&function, &mut run).await?;
+        let inputs = self.resolve_inputs(self.backend("local")?.as_ref(), &function, &mut run).await?;
         let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
         let Plan::Task(workload) = plan else {
             return Err(Error::invalid("inline", &run.action, format!("{}: only tasks run inline", run.action), "leave inline=True out"));

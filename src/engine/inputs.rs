@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::Engine;
+use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::model::entity::Entity;
 use crate::model::function::Function;
@@ -16,7 +17,7 @@ use crate::store::artifacts::{Artifacts, LONGEST};
 
 impl Engine {
     /// The inputs as the runner reads them. Runs among them that have ended are replaced in the record, and what is read is noted there.
-    pub(super) async fn resolve_inputs(&self, function: &Function, run: &mut Run) -> Result<Map<String, Value>> {
+    pub(super) async fn resolve_inputs(&self, backend: &dyn Backend, function: &Function, run: &mut Run) -> Result<Map<String, Value>> {
         let signature = function.signature();
         let mut resolved = Map::new();
         for (name, input) in run.spec.inputs.clone() {
@@ -47,7 +48,7 @@ impl Engine {
                             ));
                         }
                         State::Created | State::Pending | State::Running | State::Resume => {
-                            self.check_reach(&name, &upstream)?;
+                            self.check_reach(backend, &name, &upstream)?;
                             json!({"run": upstream.id, "output": output, "as": if as_entity { "entity" } else { "value" }})
                         }
                     }
@@ -59,8 +60,10 @@ impl Engine {
     }
 
     /// What a run waits for it must be able to see.
-    fn check_reach(&self, name: &str, upstream: &Run) -> Result<()> {
-        if self.backend(upstream.backend.as_str()).is_ok_and(|backend| backend.reaches(upstream)) {
+    fn check_reach(&self, backend: &dyn Backend, name: &str, upstream: &Run) -> Result<()> {
+        // What waits by itself waits for its own kind only.
+        let sees = !backend.waits() || upstream.backend.as_str() == backend.name();
+        if sees && self.backend(upstream.backend.as_str()).is_ok_and(|backend| backend.reaches(upstream)) {
             return Ok(());
         }
         Err(Error::invalid(

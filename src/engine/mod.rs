@@ -13,6 +13,7 @@ pub mod observe;
 pub mod projects;
 mod provenance;
 pub mod record;
+mod release;
 mod secrets;
 pub mod stop;
 pub mod submit;
@@ -61,6 +62,7 @@ pub struct Engine {
     provenance: provenance::Session,
     versions: define::Versions,
     inline: inline::Begun,
+    releases: release::Releases,
 }
 
 impl Engine {
@@ -89,6 +91,7 @@ impl Engine {
             provenance,
             versions: define::Versions::default(),
             inline: inline::Begun::default(),
+            releases: release::Releases::default(),
         }))
     }
 

@@ -60,6 +60,7 @@ impl Engine {
             let backend = self.backend(run.backend.as_str()).ok().filter(|backend| backend.reaches(run)).cloned();
             if let Some(backend) = &backend {
                 backend.follow(run);
+                self.release_later(backend, run);
             }
             tokio::spawn(self.clone().follow_to_end(run.id, backend, sender));
         }

@@ -99,7 +99,7 @@ impl Engine {
         let (cache, staging, place) = (request.cache, request.staging.take(), std::mem::take(&mut request.place));
         let mut run = self.record(&project, &function, request, backend.name())?;
         run.reference = backend.reference(&run, &place)?;
-        let inputs = self.resolve_inputs(&function, &mut run).await?;
+        let inputs = self.resolve_inputs(backend, &function, &mut run).await?;
         if cache {
             run.cache_key = Some(cache_key(&run, &inputs));
             if let Some(found) = self.cached(&run).await? {
@@ -111,16 +111,19 @@ impl Engine {
         Ok(Found::New(function, Box::new(Load { run, plan, inputs, staging, slots: Vec::new(), pieces: 0 })))
     }
 
-    /// Step 4, lower: pure, once it is known how inputs get there.
-    pub(super) async fn parcel_of(&self, backend: &dyn Backend, function: Arc<Function>, run: Run) -> Result<(Vec<Load>, Value, Luggage)> {
-        let mut run = run;
-        let inputs = self.resolve_inputs(&function, &mut run).await?;
-        let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
-        let load = Load { run, plan, inputs, staging: None, slots: Vec::new(), pieces: 0 };
-        let parcel = Self::parcel(backend, function, vec![load]).await?;
+    /// Steps 3 and 4 again, for runs whose inputs have all come meanwhile.
+    pub(super) async fn parcel_again(&self, backend: &dyn Backend, function: Arc<Function>, runs: Vec<Run>) -> Result<(Vec<Load>, Value, Luggage)> {
+        let mut loads = Vec::with_capacity(runs.len());
+        for mut run in runs {
+            let inputs = self.resolve_inputs(backend, &function, &mut run).await?;
+            let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
+            loads.push(Load { run, plan, inputs, staging: None, slots: Vec::new(), pieces: 0 });
+        }
+        let parcel = Self::parcel(backend, function, loads).await?;
         Ok((parcel.loads, parcel.lowered, parcel.luggage))
     }
 
+    /// Step 4, lower: pure, once it is known how inputs get there.
     async fn parcel(backend: &dyn Backend, function: Arc<Function>, mut loads: Vec<Load>) -> Result<Parcel> {
         let mut luggage = Luggage::default();
         if let Some(load) = loads.first() {

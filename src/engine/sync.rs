@@ -50,6 +50,12 @@ impl Engine {
                 && let Some(run) = self.store.run(id).await?
             {
                 let (state, folded) = (run.state, run.folded);
+                if let Ok(backend) = self.backend(run.backend.as_str())
+                    && backend.reaches(&run)
+                    && let Err(error) = self.release_now(backend.as_ref(), &run).await
+                {
+                    fault = fault.or(Some(error));
+                }
                 match self.look_at(run).await {
                     Ok(run) => changed += u64::from(run.state != state || run.folded != folded),
                     Err(error) => fault = fault.or(Some(error)),

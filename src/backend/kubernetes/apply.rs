@@ -86,9 +86,7 @@ impl Access {
 
     /// Creates the Job, then what belongs to it. After an error nothing of it is there.
     pub async fn hand_over(&self, job: Value, code: Value, luggage: Luggage) -> Result<()> {
-        let ours = |error: serde_json::Error| Error::backend(format!("a manifest cannot be read: {error}"), "this is a fault of Runwright; please report it");
-        let job: Job = serde_json::from_value(job).map_err(ours)?;
-        let code: Option<ConfigMap> = serde_json::from_value(code).map_err(ours)?;
+        let (job, code) = (typed::<Job>(job)?, typed::<Option<ConfigMap>>(code)?);
         let created = self.create(&job).await?;
         let along = async {
             if let Some(code) = &code {
@@ -103,13 +101,34 @@ impl Access {
         Ok(())
     }
 
+    /// Lets a Job go on that waited for other runs, with the inputs that have come. One that went on already stays as it is.
+    pub async fn release(&self, job: Value, luggage: Luggage) -> Result<()> {
+        let (api, job) = (self.api::<Job>(), typed::<Job>(job)?);
+        let name = job.name_any();
+        loop {
+            let there = patiently(|| api.get_opt(&name)).await.map_err(|error| self.refused::<Job>("get", &name, &error))?;
+            let Some(there) = there.filter(|there| there.annotations().contains_key(name::WAITS)) else { return Ok(()) };
+            self.attach(&there, BTreeMap::new(), luggage.pieces.clone()).await?;
+            let annotations = job.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref()).and_then(|metadata| metadata.annotations.clone());
+            let patch = Patch::Merge(serde_json::json!({
+                "metadata": {"resourceVersion": there.resource_version(), "annotations": {name::WAITS: null}},
+                "spec": {"suspend": job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false), "template": {"metadata": {"annotations": annotations}}},
+            }));
+            let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+            match patiently(|| api.patch(&name, &params, &patch)).await {
+                // It changed meanwhile: look again.
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                other => return other.map(drop).map_err(|error| self.refused::<Job>("patch", &name, &error)),
+            }
+        }
+    }
+
     /// What the API server would make of it. Secret values are not sent.
     pub async fn rehearse(&self, lowered: &Value) -> Result<Value> {
-        let ours = |error: serde_json::Error| Error::backend(format!("a manifest cannot be read: {error}"), "this is a fault of Runwright; please report it");
-        let job: Job = serde_json::from_value(lowered.get("job").cloned().unwrap_or_default()).map_err(ours)?;
+        let job: Job = typed(lowered.get("job").cloned().unwrap_or_default())?;
         let (api, params) = (self.api::<Job>(), PostParams { dry_run: true, field_manager: Some(MANAGER.into()) });
         let made = patiently(|| api.create(&params, &job)).await.map_err(|error| self.refused::<Job>("create", &job.name_any(), &error))?;
-        let mut manifests = vec![serde_json::to_value(&made).map_err(ours)?];
+        let mut manifests = vec![serde_json::to_value(&made).unwrap_or_default()];
         manifests.extend(lowered.get("code").filter(|code| !code.is_null()).cloned());
         Ok(Value::Array(manifests))
     }
@@ -133,6 +152,11 @@ impl Access {
     pub fn refused<K: Resource<DynamicType = ()>>(&self, verb: &str, name: &str, error: &kube::Error) -> Error {
         super::diagnose::refused(&K::plural(&()), &K::group(&()), verb, name, &self.target, error)
     }
+}
+
+/// A manifest of our own making.
+fn typed<K: DeserializeOwned>(manifest: Value) -> Result<K> {
+    serde_json::from_value(manifest).map_err(|error| Error::backend(format!("a manifest cannot be read: {error}"), "this is a fault of Runwright; please report it"))
 }
 
 /// The owner reference to a Job.

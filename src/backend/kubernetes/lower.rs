@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::object::{config_map, job, pod};
+use super::pack::PIECES;
 use super::{name, packed};
 use crate::backend::Load;
 use crate::error::{Error, Result};
@@ -62,14 +63,16 @@ pub fn lower(around: &Surroundings<'_>, function: &Function, code: Option<&Code>
     };
     let labels = name::labels(&first.run);
     let placed = code.map(|code| place(code, first)).transpose()?;
-    let mut template = pod::template(around, &first.run, workload, placed.as_ref(), first.pieces)?;
+    let waits = waits(first);
+    // What its inputs weigh is known only when they have come, and volumes cannot be added then.
+    let pieces = if waits { PIECES } else { first.pieces };
+    let mut template = pod::template(around, &first.run, workload, placed.as_ref(), pieces)?;
     let annotations = annotations(function, workload, placed.as_ref(), loads)?;
     check_size(&annotations)?;
     if let Some(metadata) = &mut template.metadata {
         metadata.labels = Some(labels.clone());
         metadata.annotations.get_or_insert_default().extend(annotations);
     }
-    let waits = first.inputs.values().any(waits_for_run);
     let config_map = match placed {
         Some(Placed::Volume(name, zip)) => Some(config_map::binary(&name, name::SHARED, "code", "code.zip", zip)),
         _ => None,
@@ -77,9 +80,9 @@ pub fn lower(around: &Surroundings<'_>, function: &Function, code: Option<&Code>
     Ok(Objects { job: job::job(function, &first.run, labels, template, loads.len(), waits), code: config_map })
 }
 
-/// An input that is a run which has not ended.
-pub fn waits_for_run(input: &Value) -> bool {
-    input.get("run").is_some_and(Value::is_string)
+/// Whether an input is of a run that has not ended.
+pub fn waits(load: &Load) -> bool {
+    load.inputs.values().any(|input| input.get("run").is_some_and(Value::is_string))
 }
 
 /// Where the code travels.

@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::model::function::Function;
 use crate::model::name::{Digest, Name, RunId};
 use crate::model::run::Run;
-use crate::store::artifacts::Artifacts;
+use crate::store::artifacts::{Artifacts, Take};
 use apply::Access;
 use lower::{Code, Surroundings};
 pub use results::STORED;
@@ -91,6 +91,8 @@ struct Followed {
 pub struct Kubernetes {
     /// Where what came back of runs waits to be taken in.
     fetched: PathBuf,
+    /// Where what was staged for a run is kept while it waits for others.
+    held: PathBuf,
     staging: PathBuf,
     host: String,
     settings: Settings,
@@ -111,6 +113,7 @@ impl Kubernetes {
     pub fn new(home: &Path, host: String, settings: Settings, artifacts: Artifacts, clients: Arc<Clients>) -> Self {
         Self {
             fetched: home.join("fetched"),
+            held: home.join("held"),
             staging: home.join("staging"),
             host,
             settings,
@@ -165,6 +168,13 @@ impl Kubernetes {
         let code = Code { source: Digest::of_json(source), zip: packed::code(source)? };
         self.codes.lock().unwrap_or_else(PoisonError::into_inner).insert(function.version.clone(), code.clone());
         Ok(Some(code))
+    }
+
+    async fn upload(&self, luggage: &Luggage) -> Result<()> {
+        for (at, file) in &luggage.uploads {
+            self.artifacts.put_file(at, file, Take::Copy).await?;
+        }
+        Ok(())
     }
 
     fn folder(&self, id: RunId) -> PathBuf {
@@ -227,7 +237,7 @@ impl Backend for Kubernetes {
 
     async fn pack(&self, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
         self.runner().await?;
-        pack::pack(&self.artifacts, loads, luggage).await
+        pack::pack(&self.artifacts, &self.held, loads, luggage).await
     }
 
     fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value> {
@@ -240,19 +250,30 @@ impl Backend for Kubernetes {
     async fn execute(&self, _function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
         let Some(first) = loads.first() else { return Ok(()) };
         let cluster = self.cluster_of(&first.run).await?;
-        for (at, file) in &luggage.uploads {
-            self.artifacts.put_file(at, file, crate::store::artifacts::Take::Copy).await?;
-        }
+        self.upload(&luggage).await?;
         let runner = self.runner().await?;
         cluster.runner.get_or_try_init(|| cluster.access.put_runner(&runner.name, runner.zip.clone())).await?;
         cluster.access.hand_over(text(lowered, "job"), text(lowered, "code"), luggage).await?;
-        for load in loads {
-            pack::unstage(load);
-        }
+        loads.iter().for_each(|load| pack::unstage(&self.held, load));
         Ok(())
     }
 
     fn abandon(&self, _run: &Run, _why: &Error) {}
+
+    async fn holds(&self, run: &Run) -> Result<bool> {
+        let cluster = self.cluster_of(run).await?;
+        cluster.watches.ready().await?;
+        let job = cluster.watches.board.sight(&name::of_run(run)).job;
+        Ok(job.is_some_and(|job| job.waits && !job.gone && !job.stopped))
+    }
+
+    async fn release(&self, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
+        let Some(first) = loads.first() else { return Ok(()) };
+        self.upload(&luggage).await?;
+        self.cluster_of(&first.run).await?.access.release(text(lowered, "job"), luggage).await?;
+        loads.iter().for_each(|load| pack::unstage(&self.held, load));
+        Ok(())
+    }
 
     async fn rehearse(&self, loads: &[Load], lowered: &Value) -> Result<Value> {
         let Some(first) = loads.first() else { return Ok(Value::Null) };

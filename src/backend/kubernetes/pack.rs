@@ -5,54 +5,65 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::lower::waits;
 use super::packed;
 use crate::backend::{Load, Luggage};
 use crate::error::{Error, Result};
+use crate::model::run::Run;
 use crate::store::artifacts::{Artifacts, LONGEST};
 
 /// What may go along with a Job, packed: several objects of nearly 1 MiB.
 const LUGGAGE: usize = 4 * 1024 * 1024;
 /// One of them.
 const PIECE: usize = 900 * 1024;
+/// How many there may be.
+pub const PIECES: usize = LUGGAGE.div_ceil(PIECE);
 /// How many files a run may put into the artifact store by themselves; more go into an archive.
 const SLOTS: usize = 8;
 
 /// Files on their way: from where, and to which place below the run's folder.
 type Files = Vec<(String, PathBuf)>;
 
-pub async fn pack(artifacts: &Artifacts, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
-    let many = loads.len() > 1 || loads.iter().any(|load| load.run.spec.map.is_some());
+/// `held`: where what was staged for a run is kept while it waits for others.
+pub async fn pack(artifacts: &Artifacts, held: &Path, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
+    let many = loads.iter().any(|load| load.run.spec.map.is_some());
     let mut files = Files::new();
-    for (index, load) in loads.iter_mut().enumerate() {
-        let folder = if many { format!("inputs/{index}") } else { "inputs".into() };
-        let (staging, run) = (load.staging.clone(), load.run.clone());
-        for (name, input) in &mut load.inputs {
-            let mut found = Vec::new();
-            visit(input, &mut |descriptor| found.push(descriptor.clone()));
-            if found.is_empty() {
-                continue;
-            }
-            let mut places = Vec::new();
-            for (number, path) in found.into_iter().enumerate() {
-                let source = staging.as_ref().map_or_else(|| PathBuf::from(&path), |staging| staging.join(&path));
-                let file = source.file_name().and_then(|file| file.to_str()).unwrap_or("data").to_owned();
-                let number = if number == 0 { String::new() } else { format!("-{number}") };
-                let to = format!("{folder}/{name}{number}/{file}");
-                places.push(send(artifacts, &run.project, &run.id.to_string(), &source, to, luggage, &mut files).await?);
-            }
-            let mut places = places.into_iter();
-            replace(input, &mut || places.next());
+    for load in loads.iter_mut() {
+        let waits = waits(load);
+        let kept = held.join(load.run.id.to_string());
+        if load.staging.is_none() && kept.exists() {
+            load.staging = Some(kept);
+        }
+        if !waits || matches!(artifacts, Artifacts::Remote(_)) {
+            pack_inputs(artifacts, load, luggage, &mut files).await?;
         }
         if matches!(artifacts, Artifacts::Remote(_)) && !many {
             load.slots = slots(artifacts, load).await?;
         }
     }
     let packed = luggage_of(&files)?;
-    let pieces: Vec<Bytes> = packed.chunks(PIECE).map(Bytes::copy_from_slice).collect();
+    luggage.pieces = packed.chunks(PIECE).map(Bytes::copy_from_slice).collect();
     for load in loads {
-        load.pieces = pieces.len();
+        load.pieces = luggage.pieces.len();
     }
-    luggage.pieces = pieces;
+    Ok(())
+}
+
+async fn pack_inputs(artifacts: &Artifacts, load: &mut Load, luggage: &mut Luggage, files: &mut Files) -> Result<()> {
+    let folder = load.run.spec.map.as_ref().map_or_else(|| "inputs".into(), |map| format!("inputs/{}", map.index));
+    for (name, input) in &mut load.inputs {
+        let mut found = Vec::new();
+        visit(input, &mut |descriptor| found.push(descriptor.clone()));
+        let mut places = Vec::with_capacity(found.len());
+        for (number, path) in found.into_iter().enumerate() {
+            let source = load.staging.as_ref().map_or_else(|| PathBuf::from(&path), |staging| staging.join(&path));
+            let file = source.file_name().and_then(|file| file.to_str()).unwrap_or("data").to_owned();
+            let number = if number == 0 { String::new() } else { format!("-{number}") };
+            places.push(send(artifacts, &load.run, &source, format!("{folder}/{name}{number}/{file}"), luggage, files).await?);
+        }
+        let mut places = places.into_iter();
+        replace(input, &mut || places.next());
+    }
     Ok(())
 }
 
@@ -62,11 +73,18 @@ enum Place {
     Url(String),
 }
 
-async fn send(artifacts: &Artifacts, project: &crate::model::name::Name, id: &str, source: &Path, to: String, luggage: &mut Luggage, files: &mut Files) -> Result<Place> {
+async fn send(artifacts: &Artifacts, run: &Run, source: &Path, to: String, luggage: &mut Luggage, files: &mut Files) -> Result<Place> {
+    let at = format!("{}/run/{}/{to}", run.project, run.id);
+    if !source.exists()
+        && artifacts.get_size(&at).await?.is_some()
+        && let Some(url) = artifacts.presigned_get(&at, LONGEST).await?
+    {
+        // Sent when the run was handed over.
+        return Ok(Place::Url(url.to_string()));
+    }
     if !source.exists() {
         return Err(Error::invalid("inputs", source.display(), format!("{} is not there", source.display()), "make it again"));
     }
-    let at = format!("{project}/run/{id}/{to}");
     if let (true, Some(url)) = (source.is_file(), artifacts.presigned_get(&at, LONGEST).await?) {
         luggage.uploads.push((at, source.to_owned()));
         return Ok(Place::Url(url.to_string()));
@@ -151,7 +169,7 @@ fn replace(input: &mut Value, next: &mut impl FnMut() -> Option<Place>) {
 }
 
 /// Where a run's files may be put, below the artifact store.
-pub fn slots_at(run: &crate::model::run::Run) -> String {
+pub fn slots_at(run: &Run) -> String {
     format!("{}/run/{}/results", run.project, run.id)
 }
 
@@ -164,10 +182,15 @@ async fn slots(artifacts: &Artifacts, load: &Load) -> Result<Vec<String>> {
     Ok(slots)
 }
 
-/// What the client staged has been sent.
-pub fn unstage(load: &Load) {
-    if let Some(staging) = &load.staging {
-        // Best effort: what stays is swept.
+/// What the client staged has been sent, or is kept until the run is released.
+pub fn unstage(held: &Path, load: &Load) {
+    let Some(staging) = &load.staging else { return };
+    let kept = held.join(load.run.id.to_string());
+    // Best effort: what stays is swept; what is missed is told when the run is released.
+    if waits(load) && staging != &kept {
+        let _ = std::fs::create_dir_all(held);
+        let _ = std::fs::rename(staging, kept);
+    } else {
         let _ = std::fs::remove_dir_all(staging);
     }
 }
