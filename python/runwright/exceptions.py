@@ -67,6 +67,19 @@ class BackendError(RunwrightError):
     """The place to run cannot execute this: a program is missing, a process cannot be started."""
 
 
+class ResponseError(RunwrightError):
+    """A service answered what the caller cannot use: an error, or no JSON.
+
+    Attributes:
+        response (runwright.response.Response | None): the answer. status_code (int | None): its status.
+    """
+
+    def __init__(self, message: str, *, response: Any = None, cure: str | None = None) -> None:
+        super().__init__(message, cure=cure)
+        self.response = response
+        self.status_code: int | None = getattr(response, "status_code", None)
+
+
 class RunError(RunwrightError):
     """A run did not complete.
 
@@ -160,6 +173,10 @@ class RunnerLostError(RunError):
     """The runner died without writing an end (killed, machine restarted)."""
 
 
+class PortInUseError(RunError):
+    """The port at which a service was to listen is taken."""
+
+
 class RunnerError(RunError):
     """A fault of Runwright itself."""
 
@@ -179,5 +196,6 @@ BY_CAUSE: dict[str, type[RunError]] = {
     "DiskFull": DiskFullError,
     "NotStarted": NotStartedError,
     "RunnerLost": RunnerLostError,
+    "PortInUse": PortInUseError,
     "RunnerError": RunnerError,
 }

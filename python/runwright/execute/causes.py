@@ -84,19 +84,20 @@ def explain(outcome: Any, memory: OutOfMemory, frozen: dict[str, Any], python: b
         return {"state": "STOPPED", "error": {"cause": "Stopped", "message": "stopped on request"}, **ended}
     if outcome.decided == "timeout":
         message = f"an attempt took longer than its timeout of {frozen.get('timeout'):g} s"
-        return {"state": "ERROR", "error": _error("Timeout", message), **ended}
+        return {"state": "ERROR", "error": error("Timeout", message), **ended}
     if summary is not None:
         summary.pop("type")
         return {**ended, **summary}
     if outcome.signal is not None:
         if name == "SIGKILL" and memory.happened():
-            return {"state": "ERROR", "error": _error("OutOfMemory", "the process was killed because memory ran out"), **ended}
-        return {"state": "ERROR", "error": _error("Signal", f"the process was killed by {name}, which Runwright did not send"), **ended}
+            return {"state": "ERROR", "error": error("OutOfMemory", "the process was killed because memory ran out"), **ended}
+        return {"state": "ERROR", "error": error("Signal", f"the process was killed by {name}, which Runwright did not send"), **ended}
     if python or outcome.code != 0:
         how = "os._exit was called: the function never returned" if python else "the command failed"
-        return {"state": "ERROR", "error": _error("ExitCode", f"the process ended with exit code {outcome.code} ({how})"), **ended}
+        return {"state": "ERROR", "error": error("ExitCode", f"the process ended with exit code {outcome.code} ({how})"), **ended}
     return {"state": "COMPLETED", "error": None, **ended}
 
 
-def _error(cause: str, message: str) -> dict[str, Any]:
+def error(cause: str, message: str) -> dict[str, Any]:
+    """The `error` of an end, with what helps against it."""
     return {"cause": cause, "message": message, "cure": _CURES[cause]}

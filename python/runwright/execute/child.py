@@ -127,6 +127,8 @@ class Job:
         task = self.frozen["task"]["call"]
         active = context.Active(self.frozen, self.folder, self.send, self.attempt)
         context.become(active)
+        if "serve" in self.frozen["task"]:
+            return self._serve(task, active)
         begin = clock.monotonic()
         fn = load.load_handler(task.get("path") or "", task["handler"], task.get("python"))
         imported = clock.monotonic()
@@ -150,6 +152,22 @@ class Job:
         shape, outputs = call.collect(value, call.declared_outputs(fn, task), self.folder)
         self.send({"type": "mark", "name": "outputs", "seconds": round(clock.monotonic() - returned, 6)})
         return {"state": "COMPLETED", "error": None, "shape": shape, "outputs": outputs, "names": list(outputs)}
+
+    def _serve(self, task: dict[str, Any], active: Any) -> dict[str, Any]:
+        """Serve the handler over HTTP until a stop is asked for."""
+        from . import load
+        from .pipelock import PipeLock
+        from .serve import serve_from
+
+        # Workers are processes of their own, which report by this pipe, too.
+        self._lock = PipeLock()
+        settings = {"name": self.frozen.get("function"), **self.frozen["task"]["serve"]}
+
+        def handler() -> Any:
+            return load.load_handler(task.get("path") or "", task["handler"], task.get("python"))
+
+        serve_from(handler, settings, self.send, active, self.secrets.values())
+        return {"state": "COMPLETED", "error": None, "shape": "none", "outputs": {}, "names": []}
 
 
 def _streams() -> None:

@@ -23,8 +23,11 @@ class Failed(Exception):
 
     Attributes:
         cause (str): one of those in docs/decisions/0002-run-folder.md.
+        described (dict | None): where another process found it, all that `describe` said there.
         message (str), cure (str | None): for the user. Where there is an underlying exception, it is `__cause__`.
     """
+
+    described: dict[str, Any] | None = None
 
     def __init__(self, cause: str, message: str, cure: Any = None) -> None:
         super().__init__(message)
@@ -36,6 +39,8 @@ class Failed(Exception):
 def describe(error: BaseException) -> dict[str, Any]:
     """The `error` of an end. Never raises, whatever the exception's own methods do."""
     known = error if isinstance(error, Failed) else None
+    if known is not None and known.described is not None:
+        return known.described
     shown = error.__cause__ if known is not None else error
     described: dict[str, Any] = {
         "cause": known.cause if known else "UserError",

@@ -207,7 +207,7 @@ class _Run:
     def _report(self, report: dict[str, Any]) -> None:
         if report.get("type") == "log":
             self.log.record(str(report.get("level")), str(report.get("logger")), str(report.get("m")))
-        elif report.get("type") in ("mark", "metric", "result", "entity"):
+        elif report.get("type") in ("mark", "metric", "result", "entity", "ready", "unready"):
             self.event(report)
 
     def _clear_outputs(self) -> None:
