@@ -104,6 +104,7 @@ class Lab:
             with open(f"{source}/{name}", "wb") as file:
                 file.write(text if isinstance(text, bytes) else text.encode())
         call = {"path": source, "handler": frozen.pop("handler", "functions:f"), "outputs": frozen.pop("outputs", None)}
+        task = {"call": call, **({"serve": frozen.pop("serve")} if "serve" in frozen else {})}
         run = {
             "protocol": 1,
             "id": run_id,
@@ -113,7 +114,7 @@ class Lab:
             "kind": "python",
             "version": "0" * 64,
             "action": "job",
-            "task": {"call": call},
+            "task": task,
             "python": PYTHON,
             "cwd": folder,
             "parameters": {},
