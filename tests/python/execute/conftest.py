@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from execute_lab import Lab
+from pod_lab import Pod
 
 
 @pytest.fixture
@@ -14,7 +16,19 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     """A home; what is still running in it at the end is killed."""
     home = Lab(str(tmp_path / "home"))
     yield home
-    for process in home.processes:
+    _end(home.processes)
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Iterator[Pod]:
+    """A pod; what is still running of it at the end is killed."""
+    pod = Pod(tmp_path / "runwright")
+    yield pod
+    _end(pod.processes)
+
+
+def _end(processes: Iterable[subprocess.Popen[str]]) -> None:
+    for process in processes:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

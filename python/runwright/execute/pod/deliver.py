@@ -114,6 +114,8 @@ class Left:
     def read_files(self) -> None:
         """Let the files go into the stream, if they and the payload have room in it; else the run has failed."""
         sizes = {path: os.path.getsize(self.full(path)) for path in self.files}
+        if self.state != "COMPLETED":
+            self._leave_behind(sizes)
         if sum(sizes.values()) <= self.limit:
             for path in self.files:
                 with open(self.full(path), "rb") as file:
@@ -126,6 +128,15 @@ class Left:
         largest = sorted(sizes, key=lambda path: -sizes[path])
         shown = [f"{path} {sizes[path]:,} bytes" for path in largest[:5]] + (["…"] if len(largest) > 5 else [])
         self._too_large(", ".join(shown))
+
+    def _leave_behind(self, sizes: dict[str, int]) -> None:
+        """Of a run that failed anyway, take what there is room for: the smaller files first."""
+        room = self.limit - len(payload.packed(self.text()))
+        for path in sorted(sizes, key=lambda path: sizes[path]):
+            room -= sizes[path] + 2 * len(path) + 200  # what `files` says of it
+            if room < 0:
+                say(f"{path} stays behind: {sizes[path]:,} bytes are more than come back without an artifact store")
+                del self.files[path], sizes[path]
 
     def fitting(self) -> tuple[bytes, list[bytes]]:
         """The termination message, and the parts of the stream where the payload has no room in it."""

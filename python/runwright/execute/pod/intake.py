@@ -23,6 +23,8 @@ ITEMS = "items.json"
 
 def annotation(path: str) -> bytes:
     """An annotation's content: as it is, or after `z:` the base64 of its zlib compression. b"" where there is none. Raises ValueError."""
+    if not os.path.exists(path):
+        return b""
     packed = _packed(path)
     if packed is None:
         with open(path, "rb") as file:
@@ -37,16 +39,14 @@ def annotation(path: str) -> bytes:
 
 def code_zip(path: str) -> bytes:
     """The zip in an annotation. Raises ValueError."""
-    packed = _packed(path)
+    packed = os.path.exists(path) and _packed(path)
     if not packed:
         raise ValueError(f"{path} holds no zip")
     return packed
 
 
 def _packed(path: str) -> Any:
-    """The bytes after `z:`, or None where the text does not begin so (or there is none)."""
-    if not os.path.exists(path):
-        return b""
+    """The bytes after `z:`, or None where the text does not begin so."""
     with open(path, "rb") as file:
         if file.read(2) != b"z:":
             return None

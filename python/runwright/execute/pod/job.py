@@ -11,7 +11,7 @@ import os
 from .. import journal, process, quickjson, supervise
 from ..failure import text_of
 from . import deliver, intake, say
-from .put import Patience
+from .put import Patience, honour
 
 TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never evaluated
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def _carry_out(places: Places) -> Any:
     # The URLs in `pod` are credentials.
     with open(f"{folder}/run.json", "wb") as file:
         file.write(quickjson.encode({name: value for name, value in frozen.items() if name != "pod"}))
+    honour(frozen.get("envs"))
     wakeup = process.Wakeup(f"{folder}/stop")
 
     def prepare(log: Any) -> dict[str, str]:

@@ -21,6 +21,13 @@ _CURE = "check the artifact store (RUNWRIGHT_ARTIFACTS): that pods reach it, and
 _AFTER_STOP = 10.0
 
 
+def honour(envs: Any) -> None:
+    """Let uploads and downloads of this process go the way that the run's own `envs` say: proxies and certificates."""
+    for name, value in (envs or {}).items():
+        if name.lower() in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            os.environ[name] = str(value)
+
+
 class Patience:
     """How long to go on trying."""
 

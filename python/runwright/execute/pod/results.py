@@ -106,12 +106,13 @@ class Watched:
 
     def _rebuild(self) -> None:
         from . import deliver, intake
-        from .put import Patience
+        from .put import Patience, honour
 
         try:
             frozen = intake.frozen(self._places, os.environ)
         except (OSError, ValueError):
             return
+        honour(frozen.get("envs"))
         deliver.deliver(self._places, self._folder(), frozen["pod"], Patience(_PATIENCE))
 
 
