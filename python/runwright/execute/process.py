@@ -148,8 +148,7 @@ class Child:
             for descriptor, _ in poll.poll(None if due is None else max(0.0, due - now) * 1000 + 1):
                 if descriptor == wakeup.reader:
                     wakeup.drain()
-                    if os.getpid() == 1:
-                        self._bury_strangers()
+                    self._bury_strangers()
                 elif self._read(descriptor):
                     poll.unregister(descriptor)
         self._finish(poll)
@@ -157,8 +156,9 @@ class Child:
 
     def _bury_strangers(self) -> None:
         """The first process of a container inherits what lost its parent; the dead among it would fill the table of processes."""
-        while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None and found.si_pid != self.pid:
-            os.waitpid(found.si_pid, 0)
+        if os.getpid() == 1:
+            while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and found.si_pid != self.pid:
+                os.waitpid(found.si_pid, 0)
 
     def _signal(self, number: int) -> None:
         try:

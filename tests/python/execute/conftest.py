@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from execute_lab import Lab
 from pod_lab import Pod
+from pod_results_lab import Folder, Store
 
 
 @pytest.fixture
@@ -25,6 +26,20 @@ def pod(tmp_path: Path) -> Iterator[Pod]:
     pod = Pod(tmp_path / "runwright")
     yield pod
     _end(pod.processes)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = Store(None)
+    store.answers = [store.fine]
+    yield store
+    store.server.shutdown()
+    store.server.server_close()
 
 
 def _end(processes: Iterable[subprocess.Popen[str]]) -> None:
