@@ -26,7 +26,9 @@ def place_of(on: Any) -> dict[str, Any]:
         InvalidError: it is no text.
     """
     if not isinstance(on, str):
-        raise InvalidError(f"on={on!r} is not text", field="on", value=on, cure='give "local", "kubernetes" or "kubernetes:<context>/<namespace>"')
+        raise InvalidError(
+            f"on={on!r} is not text", field="on", value=on, cure='give "local", "kubernetes" or "kubernetes:<context>/<namespace>"'
+        )
     name, colon, where = on.partition(":")
     if _default.get("on") == name and not colon:
         return _default
@@ -45,10 +47,12 @@ def set_default(on: str | None, context: str | None, namespace: str | None) -> N
     if on is None and not place:
         return
     on = on or _default.get("on") or "kubernetes"
-    request = place_of(on)
+    request = dict(place_of(on))
     if place and request["on"] != "kubernetes":
         field, value = next(iter(place.items()))
-        raise InvalidError(f"{field}={value!r} is of a cluster, and on={on!r} is none", field=field, value=value, cure='give on="kubernetes"')
+        raise InvalidError(
+            f"{field}={value!r} is of a cluster, and on={on!r} is none", field=field, value=value, cure='give on="kubernetes"'
+        )
     for field, value in place.items():
         if not isinstance(value, str) or not value:
             raise InvalidError(f"{field}={value!r} is not a name", field=field, value=value, cure=f"give the name of a {field}")

@@ -15,6 +15,7 @@ mod diff;
 mod doctor;
 mod functions;
 mod gc;
+mod rbac;
 mod run;
 mod runs;
 mod sync;
@@ -157,6 +158,8 @@ enum Command {
     Gc(gc::Gc),
     /// Check that everything works here, and say how to mend what does not
     Doctor(doctor::Doctor),
+    /// Print the smallest Role that runs on Kubernetes need
+    Rbac(rbac::Rbac),
     /// Print the completion script of a shell
     Completion(completion::Completion),
 }
@@ -186,6 +189,7 @@ fn execute(host: &dyn Host, command: Command, console: &mut Console) -> Outcome 
         Command::Sync(sync) => host.wait(Box::pin(sync.execute(host.engine()?, console))),
         Command::Gc(gc) => host.wait(Box::pin(gc.execute(host.engine()?, console))),
         Command::Doctor(doctor) => doctor.execute(host, console),
+        Command::Rbac(rbac) => rbac.execute(console),
         Command::Completion(completion) => completion.execute(&mut Cli::command(), console),
     }
 }
@@ -236,6 +240,7 @@ mod tests {
             "sync",
             "gc --older-than 7d --dry-run",
             "doctor --json",
+            "rbac job doctor --namespace team --group scientists",
             "completion bash",
         ] {
             parsed(line).expect(line);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::run::RunSpec;
-use super::workload::Workload;
+use super::workload::{Process, Workload};
 use crate::error::Result;
 
 /// What to execute, neutral of where.
@@ -33,6 +33,12 @@ impl Plan {
             }
         }
         Ok(self)
+    }
+
+    /// Whether the runner executes it: a Python function, not a program of an image.
+    #[must_use]
+    pub const fn calls(&self) -> bool {
+        matches!(self, Self::Task(Workload { process: Process::Call(_), .. }) | Self::Service(Workload { process: Process::Call(_), .. }))
     }
 
     /// The word for messages.

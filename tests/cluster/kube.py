@@ -1,17 +1,20 @@
-"""A namespace for one test of Runwright, seen from both sides: its user's, who has one Role and no more, and the administrator's."""
+"""A namespace for one test of Runwright, seen from both sides: its user's, who has the Role of `runwright rbac` and no more, and the administrator's."""
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import secrets
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.named import NamedCluster
-from tests.cluster.settings import ETCD_PORT, HERE
+from tests.cluster.settings import ETCD_PORT
 from tests.servers.processes import wait_until
 
 USER = "runwright-tester"
@@ -49,12 +52,8 @@ class Kube:
         self.namespace = namespace
         self.kubeconfig = kubeconfig
         self._began = cluster.audit_log.stat().st_size if isinstance(cluster, Cluster) else 0
-        self.api.request("POST", f"{_RBAC}/namespaces/{namespace}/roles", (HERE / "role.yaml").read_text())
-        binding = {
-            "metadata": {"name": "runwright"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "runwright"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
-        }
+        role, _, binding = _rights().partition("---\n")
+        self.api.request("POST", f"{_RBAC}/namespaces/{namespace}/roles", role)
         self.api.request("POST", f"{_RBAC}/namespaces/{namespace}/rolebindings", binding)
         self._write_kubeconfig()
 
@@ -113,6 +112,13 @@ class Kube:
         configuration |= {"contexts": [{"name": self.context, "context": context}], "current-context": self.context}
         self.kubeconfig.write_text(json.dumps(configuration))
         self.kubeconfig.chmod(0o600)
+
+
+@functools.cache
+def _rights() -> str:
+    """The Role and its RoleBinding: what Runwright itself says that it needs."""
+    command = [sys.executable, "-m", "runwright", "rbac", "--user", USER]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def _name(entry: dict[str, Any], who: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import runwright as rw
-from runwright import _engine, session
+from runwright import _engine, place, session
 from tests.servers.fixtures import *  # noqa: F403
 
 
@@ -16,12 +16,13 @@ from tests.servers.fixtures import *  # noqa: F403
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home that only this test uses; the engine is opened anew for it."""
     folder = tmp_path / "home"
-    for name in ("RUNWRIGHT_STORE", "RUNWRIGHT_ARTIFACTS", "RUNWRIGHT_PROJECT", "RUNWRIGHT_RUN", "RUNWRIGHT_CONCURRENCY"):
+    for name in ("RUNWRIGHT_STORE", "RUNWRIGHT_ARTIFACTS", "RUNWRIGHT_PROJECT", "RUNWRIGHT_RUN", "RUNWRIGHT_CONCURRENCY", "RUNWRIGHT_ON"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RUNWRIGHT_HOME", str(folder))
     monkeypatch.setattr(_engine, "_settings", {})
     monkeypatch.setattr(_engine, "_engine", None)
     monkeypatch.setattr(session, "_project", None)
+    monkeypatch.setattr(place, "_default", {})
     yield folder
     _leave_nothing_running()
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -138,7 +138,7 @@ impl Access {
         let (name, owner) = (job.name_any(), owner(job));
         let labels = job.metadata.labels.clone().unwrap_or_default();
         if !secrets.is_empty() {
-            self.create(&secret::secret(&name, labels, owner.clone(), secrets)).await?;
+            self.put_secret(&secret::secret(&name, labels, owner.clone(), secrets)).await?;
         }
         for (piece, content) in pieces.into_iter().enumerate() {
             let mut map: ConfigMap = config_map::binary(&name::of_piece(&name, piece), name::SHARED, "luggage", "luggage", content);
@@ -146,6 +146,16 @@ impl Access {
             self.create(&map).await?;
         }
         Ok(())
+    }
+
+    /// Creates the Secret of a run. One that is there already is that of a request whose answer was lost: its name has the run's id, and its owner was
+    /// ours just now. It is not looked at, so that nobody needs a right to read Secrets.
+    async fn put_secret(&self, secret: &Secret) -> Result<()> {
+        let (api, params) = (self.api::<Secret>(), PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() });
+        match patiently(|| api.create(&params, secret)).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+            other => other.map(drop).map_err(|error| self.refused::<Secret>("create", &secret.name_any(), &error)),
+        }
     }
 
     /// The error of a request that was refused.

@@ -13,6 +13,7 @@ mod object;
 mod pack;
 mod packed;
 mod results;
+pub mod rights;
 mod seen;
 mod stop;
 mod sync;
@@ -251,8 +252,10 @@ impl Backend for Kubernetes {
         let Some(first) = loads.first() else { return Ok(()) };
         let cluster = self.cluster_of(&first.run).await?;
         self.upload(&luggage).await?;
-        let runner = self.runner().await?;
-        cluster.runner.get_or_try_init(|| cluster.access.put_runner(&runner.name, runner.zip.clone())).await?;
+        if first.plan.calls() {
+            let runner = self.runner().await?;
+            cluster.runner.get_or_try_init(|| cluster.access.put_runner(&runner.name, runner.zip.clone())).await?;
+        }
         cluster.access.hand_over(text(lowered, "job"), text(lowered, "code"), luggage).await?;
         loads.iter().for_each(|load| pack::unstage(&self.held, load));
         Ok(())

@@ -1,0 +1,158 @@
+//! What this backend's requests need to be allowed, in one table: `runwright rbac` prints it as a Role, `runwright doctor` asks for each of its verbs.
+//!
+//! Who adds a request adds its verb here, with the reason. `tests/python/kubernetes/test_rbac.py` holds the table to the requests that are really made.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result, did_you_mean};
+
+/// Some verbs on one kind of object, and what they are for.
+#[derive(Debug, Clone, Copy)]
+pub struct Right {
+    /// For what: `kind.action`, or [`DOCTOR`].
+    pub needed_for: &'static [&'static str],
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// In the plural, with its subresource: `pods/log`.
+    pub resource: &'static str,
+    pub verbs: &'static [&'static str],
+    pub reason: &'static str,
+}
+
+/// What `runwright doctor` looks at besides; nothing that runs needs it.
+pub const DOCTOR: &str = "doctor";
+const JOBS: &[&str] = &["python.job", "container.job"];
+const PYTHON: &[&str] = &["python.job"];
+const DEPLOY: &[&str] = &["container.deploy"];
+const ALL: &[&str] = &["python.job", "container.job", "container.deploy"];
+
+/// THE table. Reasons end up as comments in the Role.
+pub const RIGHTS: &[Right] = &[
+    Right {
+        needed_for: JOBS,
+        group: "batch",
+        resource: "jobs",
+        verbs: &["create", "get", "list", "watch", "patch", "delete"],
+        reason: "a run is a Job: made, found again, watched, stopped and let go on (patch), deleted",
+    },
+    Right {
+        needed_for: DEPLOY,
+        group: "apps",
+        resource: "deployments",
+        verbs: &["create", "get", "list", "watch", "patch", "delete"],
+        reason: "what runs until it is stopped is a Deployment: made, found again, watched, changed, deleted",
+    },
+    Right {
+        needed_for: DEPLOY,
+        group: "",
+        resource: "services",
+        verbs: &["create", "get", "list", "watch", "patch", "delete"],
+        reason: "the name and the ports by which others reach it",
+    },
+    Right { needed_for: ALL, group: "", resource: "pods", verbs: &["list", "watch"], reason: "how far a run is, and why it failed" },
+    Right { needed_for: ALL, group: "", resource: "pods/log", verbs: &["get"], reason: "its log; larger results come back by one, too" },
+    Right { needed_for: ALL, group: "", resource: "events", verbs: &["list", "watch"], reason: "why it waits: no node, no image, a quota" },
+    Right { needed_for: PYTHON, group: "", resource: "configmaps", verbs: &["create", "get", "patch"], reason: "the runner, and code and inputs that are too large for a Job" },
+    Right { needed_for: PYTHON, group: "", resource: "configmaps", verbs: &["list", "delete"], reason: "`runwright gc` removes the runner once no run needs it" },
+    Right { needed_for: ALL, group: "", resource: "secrets", verbs: &["create"], reason: "the secrets of a run; none is ever read" },
+    Right { needed_for: &[DOCTOR], group: "", resource: "namespaces", verbs: &["get"], reason: "its Pod Security Standard" },
+    Right { needed_for: &[DOCTOR], group: "", resource: "resourcequotas", verbs: &["list"], reason: "what is left of the quota" },
+    Right { needed_for: &[DOCTOR], group: "", resource: "limitranges", verbs: &["list"], reason: "what a container may ask for" },
+];
+
+/// The order in which verbs are written.
+const VERBS: [&str; 6] = ["create", "get", "list", "watch", "patch", "delete"];
+
+/// A rule of a Role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    #[serde(skip)]
+    pub reasons: Vec<&'static str>,
+    pub group: &'static str,
+    pub resource: &'static str,
+    pub verbs: Vec<&'static str>,
+}
+
+/// Everything that may be asked for, the actions before what is no action.
+#[must_use]
+pub fn known() -> Vec<&'static str> {
+    [ALL, &[DOCTOR]].concat()
+}
+
+/// The rules for some actions, one a kind of object. `asked` has actions (`job`, `container.deploy`) and [`DOCTOR`]; none means all actions.
+pub fn rules(asked: &[String]) -> Result<Vec<Rule>> {
+    let uses = uses(asked)?;
+    let mut rules: Vec<Rule> = Vec::new();
+    for right in RIGHTS.iter().filter(|right| right.needed_for.iter().any(|use_| uses.contains(use_))) {
+        let place = rules.iter().position(|rule| (rule.group, rule.resource) == (right.group, right.resource)).unwrap_or_else(|| {
+            rules.push(Rule { reasons: Vec::new(), group: right.group, resource: right.resource, verbs: Vec::new() });
+            rules.len() - 1
+        });
+        rules[place].reasons.push(right.reason);
+        rules[place].verbs.extend(right.verbs);
+        rules[place].verbs.sort_by_key(|verb| VERBS.iter().position(|known| known == verb));
+        rules[place].verbs.dedup();
+    }
+    Ok(rules)
+}
+
+/// What some actions stand for: `job` for that of every kind.
+fn uses(asked: &[String]) -> Result<Vec<&'static str>> {
+    if asked.is_empty() {
+        return Ok(ALL.to_vec());
+    }
+    let mut uses = Vec::new();
+    for action in asked {
+        let found: Vec<&str> = known().into_iter().filter(|known| known == action || known.split_once('.').is_some_and(|(_, of_kind)| of_kind == action)).collect();
+        if found.is_empty() {
+            let short: BTreeSet<&str> = known().into_iter().map(|known| known.split_once('.').map_or(known, |(_, action)| action)).collect();
+            let names: Vec<&str> = short.into_iter().chain(ALL.iter().copied()).collect();
+            return Err(Error::invalid(
+                "action",
+                action,
+                format!("there is no action {action:?} on Kubernetes{}", did_you_mean(action, names.iter().copied())),
+                format!("use some of: {}", names.join(", ")),
+            ));
+        }
+        uses.extend(found);
+    }
+    Ok(uses)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn asked(actions: &[&str]) -> Result<Vec<Rule>> {
+        rules(&actions.iter().map(|action| (*action).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn rules_are_one_a_kind_of_object_and_no_more_than_asked_for() {
+        let of = |actions: &[&str]| asked(actions).expect("rules").into_iter().map(|rule| (rule.resource, rule.verbs)).collect::<BTreeMap<_, _>>();
+        let python = of(&["python.job"]);
+        assert_eq!(python["configmaps"], ["create", "get", "list", "patch", "delete"]);
+        assert!(!python.contains_key("deployments"));
+        let containers = of(&["container.job"]);
+        assert!(!containers.contains_key("configmaps") && containers.contains_key("jobs"));
+        assert_eq!(of(&["job"]), python);
+        assert!(!of(&["deploy"]).contains_key("jobs"));
+        assert_eq!(of(&[]), of(&["job", "deploy", "deploy"]));
+        assert_eq!(of(&["job", "doctor"]).len(), python.len() + 3);
+    }
+
+    #[test]
+    fn an_action_that_is_none_is_named_with_what_would_be_right() {
+        let error = asked(&["jbo"]).expect_err("no action").to_string();
+        assert!(error.contains("did you mean \"job\"?") && error.contains("container.deploy"), "{error}");
+    }
+
+    #[test]
+    fn every_verb_has_its_place_in_the_order() {
+        assert!(RIGHTS.iter().flat_map(|right| right.verbs).all(|verb| VERBS.contains(verb)));
+    }
+}
