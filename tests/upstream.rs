@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Fake, define, engine, request};
-use runwright::backend::Backend;
+use runwright::backend::{Backend, Load};
 use runwright::backend::local::{Clients, Local, Settings};
 use runwright::error::Error;
 use runwright::model::plan::Plan;
@@ -66,7 +66,9 @@ async fn only_runs_that_had_not_ended_are_waited_for() {
     let settings = Settings { python: "python3".into(), runner: Box::new(|| Ok("".into())), concurrency: 1 };
     let local = Local::new(home.path(), "here".into(), settings, Arc::new(Clients::new(home.path())));
     let workload = Workload::of(Process::Command(vec!["true".into()]), &run.spec);
-    let lowered = local.lower(&function, &run, &Plan::Task(workload), inputs.as_object().unwrap()).unwrap();
+    let inputs = inputs.as_object().unwrap().clone();
+    let load = Load { run, plan: Plan::Task(workload), inputs, staging: None, slots: Vec::new(), pieces: 0 };
+    let lowered = local.lower(&function, &[load]).unwrap();
     assert_eq!(lowered["needs"], json!([going]));
 }
 

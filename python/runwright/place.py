@@ -14,7 +14,7 @@ _default: dict[str, Any] = {}
 def default_place() -> dict[str, Any]:
     """The request's fields `on` and `place`: of `use`, else of RUNWRIGHT_ON (`kubernetes`, `kubernetes:<context>/<namespace>`), else none."""
     if _default:
-        return _default
+        return dict(_default)
     named = os.environ.get("RUNWRIGHT_ON")
     return place_of(named) if named else {}
 
@@ -31,7 +31,7 @@ def place_of(on: Any) -> dict[str, Any]:
         )
     name, colon, where = on.partition(":")
     if _default.get("on") == name and not colon:
-        return _default
+        return dict(_default)
     context, _, namespace = where.rpartition("/") if "/" in where else (where, "", "")
     place = {field: value for field, value in (("context", context), ("namespace", namespace)) if value}
     return {"on": name, "place": place} if place else {"on": name}

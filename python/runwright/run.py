@@ -162,6 +162,20 @@ class Run(AsyncVerbs):
         self.record = await engine().stop(self.id)
         return self
 
+    def resume(self) -> Run:
+        """Let it begin anew after it was stopped, as the same run (on Kubernetes; elsewhere `reproduce` makes another). Returns at once.
+
+        Raises:
+            ConflictError: it was not stopped, or cannot be resumed where it executed.
+        """
+        self.record = engine().resume(self.id).wait()
+        return self
+
+    async def resume_async(self) -> Run:
+        """As `resume`, in the running event loop."""
+        self.record = await engine().resume(self.id)
+        return self
+
     def delete(self) -> None:
         """Delete its record and its log. What it made stays.
 

@@ -159,6 +159,16 @@ pub trait Backend: Send + Sync {
     /// Ends the execution gracefully; the end is reported as any other. Doing it twice is the same as once.
     async fn stop(&self, run: &Run) -> Result<()>;
 
+    /// Whether a run that was stopped can go on as the same run.
+    fn resumes(&self, _run: &Run) -> bool {
+        false
+    }
+
+    /// Lets a stopped run go on. Doing it twice is the same as once.
+    async fn resume(&self, _run: &Run) -> Result<()> {
+        Ok(())
+    }
+
     /// The log from a byte on, and where to go on from.
     async fn log(&self, run: &Run, from: u64) -> Result<(Vec<u8>, u64)>;
 

@@ -14,6 +14,7 @@ pub mod projects;
 mod provenance;
 pub mod record;
 mod release;
+pub mod resume;
 mod secrets;
 pub mod stop;
 pub mod submit;

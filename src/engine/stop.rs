@@ -7,8 +7,8 @@ use super::Engine;
 use crate::error::{Error, Result};
 use crate::model::run::Run;
 
-/// How long a runner may take beyond the run's own grace to write its end.
-const WRITING: f64 = 10.0;
+/// How long it may take beyond the run's own grace until its end is written and seen.
+const WRITING: f64 = 30.0;
 
 impl Engine {
     /// Stops a run: TERM, and KILL after its grace. Gives the record when it has ended. A run that has ended already stays as it is.
@@ -25,8 +25,15 @@ impl Engine {
         }
         let backend = self.backend(run.backend.as_str())?;
         if !backend.reaches(&run) {
-            let host = run.reference.get("host").and_then(serde_json::Value::as_str).unwrap_or("another machine");
-            return Err(Error::conflict(format!("run {} executes on {host}", run.id), format!("stop it there: runwright run stop {}", run.id)));
+            let place = |field: &str| run.reference.get(field).and_then(serde_json::Value::as_str);
+            let (place, cure) = match (place("namespace"), place("context")) {
+                (Some(namespace), context) => {
+                    let context = context.unwrap_or("the cluster that its client was in");
+                    (format!("in namespace {namespace} of {context}"), format!("have the context {context} in your kubeconfig; then runwright run stop {}", run.id))
+                }
+                _ => (format!("on {}", place("host").unwrap_or("another machine")), format!("stop it there: runwright run stop {}", run.id)),
+            };
+            return Err(Error::conflict(format!("run {} executes {place}", run.id), cure));
         }
         backend.stop(&run).await?;
         let run = self.wait(run.id, Some(Duration::from_secs_f64(run.spec.grace + WRITING))).await?;

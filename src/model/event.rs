@@ -171,7 +171,7 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
     }
     match event {
         Event::Pending { time } => {
-            if run.state == State::Created {
+            if matches!(run.state, State::Created | State::Resume) {
                 run.transition(State::Pending, from_seconds(time), None)?;
             }
         }

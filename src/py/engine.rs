@@ -249,6 +249,11 @@ impl Engine {
         Pending::new(async move { core.stop(&text).await })
     }
 
+    fn resume(&self, text: String) -> Pending {
+        let core = self.0.clone();
+        Pending::new(async move { core.resume(&text).await })
+    }
+
     fn delete_run(&self, text: String) -> Pending {
         let core = self.0.clone();
         Pending::new(async move { core.delete_run(&text).await })

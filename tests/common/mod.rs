@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use runwright::backend::local::Settings;
-use runwright::backend::{Backend, Luggage, News};
+use runwright::backend::{Backend, Load, Luggage, News, kubernetes};
 use runwright::engine::define::Definition;
 use runwright::engine::record::Request;
 use runwright::engine::{Configuration, Engine};
@@ -16,7 +16,6 @@ use runwright::error::{Error, Result};
 use runwright::model::event::Event;
 use runwright::model::function::Function;
 use runwright::model::name::{Name, RunId};
-use runwright::model::plan::Plan;
 use runwright::model::run::Run;
 use serde_json::{Map, Value, json};
 use tokio::sync::Barrier;
@@ -65,14 +64,14 @@ impl Backend for Fake {
     fn name(&self) -> &'static str {
         "fake"
     }
-    fn lower(&self, _: &Function, run: &Run, _: &Plan, inputs: &Map<String, Value>) -> Result<Value> {
-        Ok(json!({"record": run, "inputs": inputs}))
+    fn lower(&self, _: &Function, loads: &[Load]) -> Result<Value> {
+        Ok(json!({"record": loads[0].run, "inputs": loads[0].inputs}))
     }
-    fn reference(&self, _: &Run) -> Map<String, Value> {
-        Map::new()
+    fn reference(&self, _: &Run, _: &Map<String, Value>) -> Result<Map<String, Value>> {
+        Ok(Map::new())
     }
-    async fn execute(&self, _: &Function, run: &Run, _: &Value, _: Luggage) -> Result<()> {
-        self.discovered.lock().expect("runs").push(run.clone());
+    async fn execute(&self, _: &Function, loads: &[Load], _: &Value, _: Luggage) -> Result<()> {
+        self.discovered.lock().expect("runs").push(loads[0].run.clone());
         Ok(())
     }
     fn abandon(&self, _: &Run, _: &Error) {}
@@ -116,7 +115,7 @@ impl Backend for Fake {
     async fn find(&self, id: RunId) -> Result<Option<Run>> {
         Ok(self.discovered.lock().expect("runs").iter().find(|run| run.id == id).cloned())
     }
-    fn version(&self, _: &Run) -> Option<Function> {
+    async fn version(&self, _: &Run) -> Option<Function> {
         None
     }
     fn remove_project(&self, _: &Name) -> Result<()> {
@@ -141,7 +140,12 @@ impl Backend for Fake {
 pub async fn engine(home: &Path, others: Vec<Arc<dyn Backend>>) -> Arc<Engine> {
     let runner = Box::new(|| Err(Error::backend("there is no runner here", "it is a test")));
     let local = Settings { python: "python3".into(), runner, concurrency: 1 };
-    Engine::open(Configuration { home: home.to_owned(), store: None, artifacts: None, local, others, session: Map::new() }).await.expect("an engine")
+    Engine::open(Configuration { home: home.to_owned(), store: None, artifacts: None, local, kubernetes: no_cluster(), others, session: Map::new() }).await.expect("an engine")
+}
+
+/// For tests that have to do with no cluster.
+pub fn no_cluster() -> kubernetes::Settings {
+    kubernetes::Settings { image: "none".into(), runner: Box::new(|| Err(Error::backend("there is no runner here", "it is a test"))) }
 }
 
 /// A function `f` without parameters that are known.

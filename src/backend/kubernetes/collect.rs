@@ -11,7 +11,7 @@ use super::pack::slots_at;
 use super::results::{Channels, Results};
 use super::seen::SeenPod;
 use super::watch::Sight;
-use super::{Cluster, Kubernetes, diagnose, name};
+use super::{Cluster, Kubernetes, diagnose, name, stop};
 use crate::backend::News;
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
@@ -29,15 +29,22 @@ impl Kubernetes {
         let sight = cluster.watches.board.sight(&name::of_run(run));
         let mut events = news::events(run, &sight);
         let end = match news::stand(run, &sight) {
-            Stand::Open => None,
+            Stand::Open => {
+                stop::go_on(&cluster.access, run, &sight).await?;
+                None
+            }
             Stand::Absent => self.absent(cluster, run).await?,
-            Stand::Stopped => Some(End::found_in(State::Stopped, "Stopped", "it was stopped", now())),
+            Stand::Stopped { pod } => {
+                let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
+                events.extend(results.events);
+                Some(results.end.filter(|end| end.state == State::Stopped).unwrap_or_else(stopped))
+            }
             Stand::Gone { pod } => {
                 let results = self.results(cluster, run, pod.as_deref()).await?;
                 let (told, end) = results.map_or_else(|| (Vec::new(), None), |results| (results.events, results.end));
                 events.extend(told);
-                let stopped = sight.job.as_ref().is_some_and(|job| job.stopped);
-                end.or_else(|| Some(if stopped { End::found_in(State::Stopped, "Stopped", "it was stopped", now()) } else { diagnose::deleted(now()) }))
+                let asked = sight.job.as_ref().is_some_and(|job| job.stopped.is_some());
+                end.or_else(|| Some(if asked { stopped() } else { diagnose::deleted(now()) }))
             }
             Stand::Ended { pod, end, complete } => {
                 let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
@@ -110,6 +117,10 @@ impl Kubernetes {
         let found = patiently(|| api.get_opt(&name)).await.map_err(|error| cluster.access.refused::<Job>("get", &name, &error))?;
         Ok(found.is_none())
     }
+}
+
+fn stopped() -> End {
+    End::found_in(State::Stopped, "Stopped", "it was stopped", now())
 }
 
 fn now() -> f64 {

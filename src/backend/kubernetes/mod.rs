@@ -23,7 +23,7 @@ mod watch;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -44,7 +44,9 @@ use target::Target;
 use watch::{Board, Watches};
 
 /// What a run may send through its sidecar's log, in bytes.
-const STREAM: usize = 8 * 1024 * 1024;
+const STREAM: usize = 8_000_000;
+/// How long the runner is believed to be there: another client's `gc` removes it from a namespace without runs.
+const RUNNER: Duration = Duration::from_mins(1);
 /// How many hand-overs go on at a time.
 const PARALLEL: usize = 32;
 /// The board tells of every change. This is for the case that nothing changes because a fault hides it; such a look makes no request.
@@ -77,8 +79,20 @@ struct Runner {
 struct Cluster {
     access: Access,
     watches: Watches,
-    /// Whether the runner was put there by this process.
-    runner: OnceCell<()>,
+    /// When this process saw last that the runner is there.
+    runner: tokio::sync::Mutex<Option<Instant>>,
+}
+
+impl Cluster {
+    /// Sees to it that the runner is there, asking no more often than it must.
+    async fn provide(&self, runner: &Runner) -> Result<()> {
+        let mut seen = self.runner.lock().await;
+        if seen.is_none_or(|seen| seen.elapsed() > RUNNER) {
+            self.access.put_runner(&runner.name, runner.zip.clone()).await?;
+            *seen = Some(Instant::now());
+        }
+        Ok(())
+    }
 }
 
 /// A run that is followed.
@@ -139,7 +153,7 @@ impl Kubernetes {
         cell.get_or_try_init(|| async {
             let access = Access { client: target.client().await?, target: target.clone() };
             let watches = Watches::start(&access.client, &target.namespace, self.board(target));
-            Ok::<Cluster, Error>(Cluster { access, watches, runner: OnceCell::new() })
+            Ok::<Cluster, Error>(Cluster { access, watches, runner: tokio::sync::Mutex::default() })
         })
         .await?;
         Ok(ClusterRef(cell))
@@ -155,7 +169,9 @@ impl Kubernetes {
             .get_or_try_init(|| async {
                 let path = (self.settings.runner)()?;
                 let zip = std::fs::read(&path).map_err(|error| Error::backend(format!("the runner {} cannot be read: {error}", path.display()), "install runwright again"))?;
-                Ok(Runner { name: name::of_runner(&Digest::of(&zip)), zip: zip.into() })
+                // Its name is the digest of its files: their compression differs between machines.
+                let digest = path.file_stem().and_then(|stem| stem.to_str()).map_or_else(|| Ok(Digest::of(&zip)), Digest::parse)?;
+                Ok(Runner { name: name::of_runner(&digest), zip: zip.into() })
             })
             .await
     }
@@ -254,7 +270,7 @@ impl Backend for Kubernetes {
         self.upload(&luggage).await?;
         if first.plan.calls() {
             let runner = self.runner().await?;
-            cluster.runner.get_or_try_init(|| cluster.access.put_runner(&runner.name, runner.zip.clone())).await?;
+            cluster.provide(runner).await?;
         }
         cluster.access.hand_over(text(lowered, "job"), text(lowered, "code"), luggage).await?;
         loads.iter().for_each(|load| pack::unstage(&self.held, load));
@@ -267,7 +283,7 @@ impl Backend for Kubernetes {
         let cluster = self.cluster_of(run).await?;
         cluster.watches.ready().await?;
         let job = cluster.watches.board.sight(&name::of_run(run)).job;
-        Ok(job.is_some_and(|job| job.waits && !job.gone && !job.stopped))
+        Ok(job.is_some_and(|job| job.waits && !job.gone && job.stopped.is_none()))
     }
 
     async fn release(&self, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
@@ -318,6 +334,16 @@ impl Backend for Kubernetes {
         stop::stop(&cluster.access, run).await
     }
 
+    fn resumes(&self, run: &Run) -> bool {
+        // An index of a Job that has failed is not tried again.
+        run.spec.map.is_none() && self.reaches(run)
+    }
+
+    async fn resume(&self, run: &Run) -> Result<()> {
+        let cluster = self.cluster_of(run).await?;
+        stop::resume(&cluster.access, run).await
+    }
+
     async fn log(&self, run: &Run, from: u64) -> Result<(Vec<u8>, u64)> {
         let cluster = self.cluster_of(run).await?;
         cluster.watches.ready().await?;
@@ -362,14 +388,17 @@ impl Backend for Kubernetes {
 
     async fn remove(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
-        stop::remove(&cluster.access, run).await
+        cluster.watches.ready().await?;
+        stop::remove(&cluster.access, run, &cluster.watches.board.sight(&name::of_run(run))).await
     }
 
     async fn sweep(&self, dry_run: bool) -> Result<Vec<String>> {
         let known: Vec<Target> = self.known.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         let mut swept = Vec::new();
         for target in known {
-            swept.extend(stop::sweep(&self.cluster(&target).await?.access, dry_run).await?);
+            let cluster = self.cluster(&target).await?;
+            *cluster.runner.lock().await = None;
+            swept.extend(stop::sweep(&cluster.access, dry_run).await?);
         }
         Ok(swept)
     }

@@ -22,6 +22,8 @@ pub const ITEMS: &str = "runwright.dev/items";
 pub const FUNCTION: &str = "runwright.dev/function-version";
 /// An annotation of the Job: when it was stopped, as text of RFC 3339.
 pub const STOPPED: &str = "runwright.dev/stopped";
+/// An annotation of the Job of a fan-out: the indexes that were stopped by themselves, as in `1,5`.
+pub const STOPPED_INDEXES: &str = "runwright.dev/stopped-indexes";
 /// An annotation of the Job: it waits (suspended) for the runs that it reads.
 pub const WAITS: &str = "runwright.dev/waits-for-runs";
 

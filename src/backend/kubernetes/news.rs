@@ -2,7 +2,7 @@
 
 use super::diagnose;
 use super::name::MAIN;
-use super::seen::{JobEnd, SeenPod, lists};
+use super::seen::{JobEnd, SeenJob, SeenPod, lists};
 use super::watch::Sight;
 use crate::model::event::Event;
 use crate::model::run::Run;
@@ -15,8 +15,8 @@ pub enum Stand {
     Absent,
     /// It goes on.
     Open,
-    /// It was stopped: its Job is suspended.
-    Stopped,
+    /// It was stopped, and nothing of it runs any more. The last pod that was seen.
+    Stopped { pod: Option<Box<SeenPod>> },
     /// It has ended, and its Job says so. The pod that decided, where there is one.
     Ended { pod: Option<Box<SeenPod>>, end: Option<JobEnd>, complete: bool },
     /// Its Job is gone. The last pod that was seen.
@@ -26,7 +26,9 @@ pub enum Stand {
 /// The pods of a run, the oldest first: all of its Job, or those of its index.
 pub fn pods<'a>(run: &Run, sight: &'a Sight) -> Vec<&'a SeenPod> {
     let index = run.spec.map.as_ref().map(|map| map.index);
-    let mut pods: Vec<&SeenPod> = sight.pods.values().filter(|pod| index.is_none() || pod.index == index).collect();
+    // Those from before it was stopped are another beginning's.
+    let resumed = run.history.iter().any(|step| step.state == State::Resume);
+    let mut pods: Vec<&SeenPod> = sight.pods.values().filter(|pod| (index.is_none() || pod.index == index) && !(resumed && pod.gone)).collect();
     pods.sort_by(|a, b| a.created.total_cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
     pods
 }
@@ -51,9 +53,18 @@ pub fn stand(run: &Run, sight: &Sight) -> Stand {
             Stand::Ended { pod: decided.or_else(last), end: Some(end.clone()), complete: end.complete }
         }
         None if job.gone => Stand::Gone { pod: last() },
-        None if job.stopped && job.suspended => Stand::Stopped,
+        None if was_stopped(run, job) && pods.iter().all(|pod| pod.has_ended()) => Stand::Stopped { pod: last() },
         None => Stand::Open,
     }
+}
+
+/// Whether its end was asked for, after it was resumed last.
+pub fn was_stopped(run: &Run, job: &SeenJob) -> bool {
+    if run.spec.map.as_ref().is_some_and(|map| lists(&job.stopped_indexes, map.index)) {
+        return true;
+    }
+    let resumed = run.history.iter().rev().find(|step| step.state == State::Resume).map(|step| step.time.as_duration().as_secs_f64());
+    job.suspended && job.stopped.is_some_and(|stopped| resumed.is_none_or(|resumed| stopped > resumed))
 }
 
 /// What the record does not say yet of the way to the end.

@@ -91,8 +91,10 @@ impl Channels<'_> {
     /// What the sidecar says of a main container that was killed. None where it says nothing.
     pub async fn remains(&self, pod: &str) -> Result<Option<Results>> {
         let Ok(log) = self.log(pod).await else { return Ok(None) };
-        let Some(payload) = streamed(&log).and_then(|bytes| inflate(&bytes)) else { return Ok(None) };
-        self.take(payload).await.map(Some)
+        match log.lines().rev().find_map(|line| line.strip_prefix("t ")) {
+            Some(message) => self.collect(pod, message).await,
+            None => Ok(None),
+        }
     }
 
     async fn log(&self, pod: &str) -> Result<String> {

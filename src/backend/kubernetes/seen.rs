@@ -16,8 +16,10 @@ pub struct SeenJob {
     pub suspended: bool,
     /// It waits for runs that it reads.
     pub waits: bool,
-    /// Somebody asked for its end.
-    pub stopped: bool,
+    /// When somebody asked for its end.
+    pub stopped: Option<f64>,
+    /// Of a fan-out: the indexes whose end somebody asked for.
+    pub stopped_indexes: String,
     pub queue: bool,
     /// How many runs it is for, where it is of a fan-out.
     pub runs: Option<u32>,
@@ -104,14 +106,15 @@ impl SeenJob {
                 message: condition.message.clone().unwrap_or_default(),
                 time: condition.last_transition_time.as_ref().map_or(0.0, seconds),
             });
-        let annotated = |name: &str| job.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(name));
+        let annotation = |name: &str| job.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name));
         Self {
             uid: job.metadata.uid.clone().unwrap_or_default(),
             created: job.metadata.creation_timestamp.as_ref().map_or(0.0, seconds),
             started: status.start_time.as_ref().map(seconds),
             suspended: job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),
-            waits: annotated(name::WAITS),
-            stopped: annotated(name::STOPPED),
+            waits: annotation(name::WAITS).is_some(),
+            stopped: annotation(name::STOPPED).and_then(|time| time.parse::<jiff::Timestamp>().ok()).map(|time| time.as_duration().as_secs_f64()),
+            stopped_indexes: annotation(name::STOPPED_INDEXES).cloned().unwrap_or_default(),
             queue: job.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("kueue.x-k8s.io/queue-name")),
             runs: job.spec.as_ref().filter(|spec| spec.completion_mode.as_deref() == Some("Indexed")).and_then(|spec| u32::try_from(spec.completions?).ok()),
             end,

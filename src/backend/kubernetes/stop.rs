@@ -1,32 +1,101 @@
 //! Stop, delete, clean up.
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::apply::{Access, patiently};
-use super::name::{self, MANAGED_BY, MANAGER, SHARED};
+use super::name::{self, MANAGED_BY, MANAGER, SHARED, STOPPED, STOPPED_INDEXES};
+use super::news::pods;
+use super::seen::{SeenJob, lists};
+use super::watch::Sight;
 use crate::error::Result;
 use crate::model::run::Run;
+use crate::model::state::State;
+use crate::model::time;
 
-/// Suspends the Job: its pods are told to end and have the run's grace for it. It stays, and may go on later.
+/// Tells a run's pods to end; they have the run's grace for it. Its Job stays, suspended, and may go on later.
 pub async fn stop(access: &Access, run: &Run) -> Result<()> {
-    let (api, name) = (access.api::<Job>(), name::of_run(run));
-    let patch = json!({"metadata": {"annotations": {name::STOPPED: crate::model::time::now().to_string()}}, "spec": {"suspend": true}});
-    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-    let patch = Patch::Merge(&patch);
-    match patiently(|| api.patch(&name, &params, &patch)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        Err(error) => Err(access.refused::<Job>("patch", &name, &error)),
+    let Some(map) = &run.spec.map else {
+        let patch = json!({"metadata": {"annotations": {STOPPED: time::now().to_string()}}, "spec": {"suspend": true}});
+        return patch_job(access, &name::of_run(run), &patch).await.map(drop);
+    };
+    // One of a fan-out: the Job goes on for the others.
+    let (jobs, job_name) = (access.api::<Job>(), name::of_run(run));
+    loop {
+        let found = patiently(|| jobs.get_opt(&job_name)).await.map_err(|error| access.refused::<Job>("get", &job_name, &error))?;
+        let Some(job) = found else { return Ok(()) };
+        let seen = SeenJob::of(&job);
+        let mut indexes: Vec<u32> = (0..map.of).filter(|index| *index == map.index || lists(&seen.stopped_indexes, *index)).collect();
+        indexes.sort_unstable();
+        let listed = indexes.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let all = (0..map.of).all(|index| indexes.contains(&index) || lists(&seen.completed, index) || lists(&seen.failed, index));
+        let mut patch = json!({"metadata": {"resourceVersion": job.resource_version(), "annotations": {STOPPED_INDEXES: listed}}});
+        if all {
+            patch["spec"] = json!({"suspend": true});
+        }
+        if patch_job(access, &job_name, &patch).await? {
+            return if all { Ok(()) } else { end_pods(access, &job_name, map.index).await };
+        }
     }
 }
 
-/// Deletes the Job, and with it all that it owns.
-pub async fn remove(access: &Access, run: &Run) -> Result<()> {
-    remove_job(access, &name::of_run(run)).await
+/// False where the Job changed since the version that the patch names.
+async fn patch_job(access: &Access, name: &str, patch: &serde_json::Value) -> Result<bool> {
+    let (api, patch) = (access.api::<Job>(), Patch::Merge(patch));
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    match patiently(|| api.patch(name, &params, &patch)).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(false),
+        Err(error) => Err(access.refused::<Job>("patch", name, &error)),
+    }
+}
+
+/// Ends the pods of one index.
+async fn end_pods(access: &Access, job: &str, index: u32) -> Result<()> {
+    let (pods, params) = (access.api::<Pod>(), DeleteParams::default());
+    let of_index = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job},batch.kubernetes.io/job-completion-index={index}"));
+    let found = patiently(|| pods.list_metadata(&of_index)).await.map_err(|error| access.refused::<Pod>("list", job, &error))?;
+    for pod in found.items {
+        let name = pod.name_any();
+        match patiently(|| pods.delete(&name, &params)).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            other => drop(other.map_err(|error| access.refused::<Pod>("delete", &name, &error))?),
+        }
+    }
+    Ok(())
+}
+
+/// Lets a stopped run go on.
+pub async fn resume(access: &Access, run: &Run) -> Result<()> {
+    let patch = json!({"metadata": {"annotations": {STOPPED: null}}, "spec": {"suspend": false}});
+    patch_job(access, &name::of_run(run), &patch).await.map(drop)
+}
+
+/// Finishes what a client that was killed began: a resume of which only the record says, a stop of an index that started all the same.
+pub async fn go_on(access: &Access, run: &Run, sight: &Sight) -> Result<()> {
+    let Some(job) = &sight.job else { return Ok(()) };
+    if run.state == State::Resume && job.suspended && job.stopped.is_some() {
+        return resume(access, run).await;
+    }
+    match &run.spec.map {
+        Some(map) if lists(&job.stopped_indexes, map.index) && pods(run, sight).iter().any(|pod| !pod.deleting && !pod.has_ended()) => {
+            end_pods(access, &name::of_run(run), map.index).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Deletes the Job, and with it all that it owns; that of a fan-out with the last of its runs that ends.
+pub async fn remove(access: &Access, run: &Run, sight: &Sight) -> Result<()> {
+    let ended = |job: &SeenJob, index: u32| [&job.completed, &job.failed, &job.stopped_indexes].iter().any(|list| lists(list, index));
+    match (&run.spec.map, &sight.job) {
+        (Some(map), Some(job)) if job.end.is_none() && !(0..map.of).all(|index| ended(job, index)) && !job.waits => Ok(()),
+        _ => remove_job(access, &name::of_run(run)).await,
+    }
 }
 
 pub async fn remove_job(access: &Access, name: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 mod delete;
 mod logs;
 mod progress;
+mod resume;
 mod show;
 mod start;
 mod stop;
@@ -21,7 +22,7 @@ use crate::model::state::State;
 /// `run …`
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, arg_required_else_help = true)]
-#[command(override_usage = "runwright run [OPTIONS] <FILE:FUNCTION>\n       runwright run <show|logs|wait|stop|delete> <RUN>")]
+#[command(override_usage = "runwright run [OPTIONS] <FILE:FUNCTION>\n       runwright run <show|logs|wait|stop|resume|delete> <RUN>")]
 pub struct RunCommand {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -40,6 +41,8 @@ enum Verb {
     Wait(wait::Wait),
     /// Stop a run: TERM, and KILL after its grace
     Stop(stop::Stop),
+    /// Let a stopped run begin anew, as the same run
+    Resume(resume::Resume),
     /// Delete a run's record, folder and log; what it made stays
     Delete(delete::Delete),
 }
@@ -51,10 +54,11 @@ impl RunCommand {
             (Some(Verb::Logs(logs)), _) => host.wait(Box::pin(logs.execute(host.engine()?, console))),
             (Some(Verb::Wait(wait)), _) => host.wait(Box::pin(wait.execute(host.engine()?, console))),
             (Some(Verb::Stop(stop)), _) => host.wait(Box::pin(stop.execute(host.engine()?, console))),
+            (Some(Verb::Resume(resume)), _) => host.wait(Box::pin(resume.execute(host.engine()?, console))),
             (Some(Verb::Delete(delete)), _) => host.wait(Box::pin(delete.execute(host.engine()?, console))),
             (None, Some(start)) => start.execute(host, console),
             // The parser asks for one of them.
-            (None, None) => Err(Error::invalid("run", "", "run needs a target", "give FILE:FUNCTION, or show, logs, wait, stop or delete and a run").into()),
+            (None, None) => Err(Error::invalid("run", "", "run needs a target", "give FILE:FUNCTION, or show, logs, wait, stop, resume or delete and a run").into()),
         }
     }
 }

@@ -39,7 +39,8 @@ pub fn template(around: &Surroundings<'_>, run: &Run, workload: &Workload, place
         image: Some(image.into()),
         command: Some(command).filter(|command| !command.is_empty()),
         args: Some(args).filter(|args| !args.is_empty()),
-        env: Some(if calls { homes() } else { variables(&workload.envs) }),
+        // A call's are set by the runner, for its child alone.
+        env: (!calls).then(|| variables(&workload.envs)),
         resources: Some(resources(&workload.resources)),
         security_context: Some(confined()),
         volume_mounts: Some(mounts.clone()).filter(|mounts| !mounts.is_empty()),
@@ -81,8 +82,7 @@ fn results(image: &str, mounts: Vec<VolumeMount>) -> Container {
         name: RESULTS.into(),
         image: Some(image.into()),
         command: Some(boot("results")),
-        env: Some(homes()),
-        resources: Some(ResourceRequirements { requests: Some(small("1m", "16Mi")), limits: Some(small("500m", "96Mi")), claims: None }),
+        resources: Some(ResourceRequirements { requests: Some(small("1m", "16Mi")), limits: Some(small("500m", "64Mi")), claims: None }),
         restart_policy: Some("Always".into()),
         security_context: Some(confined()),
         volume_mounts: Some(mounts),
@@ -92,11 +92,6 @@ fn results(image: &str, mounts: Vec<VolumeMount>) -> Container {
 
 fn confined() -> SecurityContext {
     SecurityContext { allow_privilege_escalation: Some(false), capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".into()]) }), ..SecurityContext::default() }
-}
-
-/// The root may be read-only and the user have no home.
-fn homes() -> Vec<EnvVar> {
-    variables(&BTreeMap::from([("HOME".to_owned(), format!("{ROOT}/home")), ("TMPDIR".to_owned(), format!("{ROOT}/home/tmp"))]))
 }
 
 fn variables(envs: &BTreeMap<String, String>) -> Vec<EnvVar> {

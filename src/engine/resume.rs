@@ -1,0 +1,37 @@
+//! Resume: a run that was stopped goes on, where its place can do that.
+
+use std::sync::Arc;
+
+use super::Engine;
+use crate::error::{Error, Result};
+use crate::model::run::Run;
+use crate::model::state::State;
+use crate::model::time;
+
+impl Engine {
+    /// Lets a stopped run begin anew, as the same run. Gives its record.
+    pub async fn resume(self: &Arc<Self>, text: &str) -> Result<Run> {
+        let run = self.run(text).await?;
+        if run.state != State::Stopped {
+            return Err(Error::conflict(format!("run {} is {}; only a stopped one can be resumed", run.id, run.state), "start it again with run.reproduce()"));
+        }
+        let backend = self.backend(run.backend.as_str())?.clone();
+        if !backend.resumes(&run) {
+            return Err(Error::conflict(format!("run {} cannot be resumed where it executed ({})", run.id, run.backend), "start it again with run.reproduce()"));
+        }
+        // Recorded first: whoever follows it finishes what this client may not come to do.
+        let resumed = self
+            .store
+            .update_run(run.id, |run| {
+                if run.state == State::Stopped {
+                    run.transition(State::Resume, time::now(), None)?;
+                    run.error = None;
+                }
+                Ok(true)
+            })
+            .await?;
+        backend.resume(&resumed).await?;
+        drop(self.follow(&resumed));
+        Ok(resumed)
+    }
+}
