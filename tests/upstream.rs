@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Fake, define, engine, request};
-use runwright::backend::{Backend, Load};
 use runwright::backend::local::{Clients, Local, Settings};
+use runwright::backend::{Backend, Load};
 use runwright::error::Error;
 use runwright::model::plan::Plan;
 use runwright::model::run::Input;

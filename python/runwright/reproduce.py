@@ -29,9 +29,7 @@ def reproduce(run: Run, options: Record) -> Run:
     spec = record["spec"]
     wait = options.pop("wait", False)
     request, _ = request_of(run.function, Call({}, {}, options))
-    own: Record = {
-        name: spec[name] for name in ("parameters", "resources", "envs", "timeout", "retries", "grace", "labels", "extra")
-    }
+    own: Record = {name: spec[name] for name in ("parameters", "resources", "envs", "timeout", "retries", "grace", "labels", "extra")}
     own["secrets"] = list(spec["secrets"])
     own["action"] = record["action"]
     own["on"] = record["backend"] if record["backend"] != "inline" else "local"

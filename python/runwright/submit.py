@@ -88,7 +88,9 @@ def _fan_out_id() -> str:
     import time
     import uuid
 
-    return str(uuid.UUID(int=time.time_ns() // 1_000_000 << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(30) << 32))
+    return str(
+        uuid.UUID(int=time.time_ns() // 1_000_000 << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(30) << 32)
+    )
 
 
 @contextmanager
@@ -110,15 +112,7 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
     options = call.options
     record = function.record
     request: Record = {"project": function.project, "function": function.name, "version": record["version"]}
-    on = options.get("on")
-    if options.get("local_execution"):
-        if on not in (None, "local"):
-            raise InvalidError(f"on={on!r} and local_execution=True contradict each other", field="on", value=on, cure="give one of them")
-        on = "local"
-    if on is None:
-        request.update(default_place())
-    else:
-        request.update(place_of(on))
+    request.update(_place(options))
     for name in ("action", "resources", "envs", "secrets", "timeout", "grace", "labels", "cache"):
         if options.get(name) is not None:
             request[name] = options[name]
@@ -146,6 +140,16 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
     if arguments.staging is not None:
         request["staging"] = arguments.staging
     return request, arguments
+
+
+def _place(options: dict[str, Any]) -> Record:
+    """The request's fields of `on` and `local_execution`."""
+    on = options.get("on")
+    if options.get("local_execution"):
+        if on not in (None, "local"):
+            raise InvalidError(f"on={on!r} and local_execution=True contradict each other", field="on", value=on, cure="give one of them")
+        on = "local"
+    return default_place() if on is None else place_of(on)
 
 
 _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {

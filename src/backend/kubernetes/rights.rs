@@ -51,7 +51,7 @@ pub const RIGHTS: &[Right] = &[
         verbs: &["create", "get", "list", "watch", "patch", "delete"],
         reason: "the name and the ports by which others reach it",
     },
-    Right { needed_for: ALL, group: "", resource: "pods", verbs: &["list", "watch"], reason: "how far a run is, and why it failed" },
+    Right { needed_for: ALL, group: "", resource: "pods", verbs: &["delete", "list", "watch"], reason: "how far a run is, and why it failed; to end one run of a fan-out" },
     Right { needed_for: ALL, group: "", resource: "pods/log", verbs: &["get"], reason: "its log; larger results come back by one, too" },
     Right { needed_for: ALL, group: "", resource: "events", verbs: &["list", "watch"], reason: "why it waits: no node, no image, a quota" },
     Right { needed_for: PYTHON, group: "", resource: "configmaps", verbs: &["create", "get", "patch"], reason: "the runner, and code and inputs that are too large for a Job" },

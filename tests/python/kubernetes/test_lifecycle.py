@@ -13,6 +13,7 @@ import pytest
 
 import runwright as rw
 from runwright import _engine
+from runwright.exceptions import ConflictError
 from tests.cluster.kube import Kube
 from tests.servers.processes import wait_until
 
@@ -69,7 +70,7 @@ def test_stop_and_resume(here: Kube) -> None:
     assert run.wait().state == "COMPLETED"
     assert run.result() == "awake"
     assert [step["state"] for step in run.record["history"] if not step.get("message")][-3:] == ["PENDING", "RUNNING", "COMPLETED"]
-    with pytest.raises(rw.ConflictError, match="only a stopped one"):
+    with pytest.raises(ConflictError, match="only a stopped one"):
         run.resume()
 
 
