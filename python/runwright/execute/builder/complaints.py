@@ -13,26 +13,26 @@ _UNREACHABLE = (
 )  # fmt: skip
 _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "invalid peer certificate", "SSLError")
 _SHOWN = 12
+_UNKNOWN = "does not exist where packages are looked for"
+_CONFLICT = "contradict each other"
+_OTHER_PYTHON = "needs another Python than the base image has"
 
 # In this order: the first that is found counts.
 _MEANINGS: tuple[tuple[str, str, str | None], ...] = (
     (r"Invalid requirement: ['\"](.+?)['\"]", "is not written as a requirement", "write it like scikit-learn>=1.5"),
-    (r"[Ff]ailed to parse: `(.+?)`", "is not written as a requirement", "write it like scikit-learn>=1.5"),
+    (r"Couldn't parse requirement in .*\n.*\n\s*(\S.*)\n\s*\^", "is not written as a requirement", "write it like scikit-learn>=1.5"),
     (
         r"Could not find a version that satisfies the requirement (.+?) \(from (?:.+?; )?versions: (?!none)", "has no version that fits",
         "ask for one of the versions that there are, or take a base image with another Python",
     ),
-    (r"No matching distribution found for (.+)", "does not exist where packages are looked for", "check its name; a private index is given by PIP_INDEX_URL"),
-    (r"Because there (?:is|are) no versions? of (.+?)(?: and|,)", "has no version that fits", "ask for one of the versions that there are"),
-    (r"[Bb]ecause (\S+) was not found in", "does not exist where packages are looked for", "check its name; a private index is given by UV_INDEX_URL"),
-    (r"Because only .*?(\S+?)(?:[<>=!~]\S*)? .*?(?:is|are) available", "has no version that fits", "ask for one of the versions that there are"),
-    (r"Cannot install (.+?) because these package versions have conflicting dependencies", "contradict each other", "loosen one of the versions"),
-    (r"you require (.+?) and (?:.+?), we can conclude", "contradict each other", "loosen one of the versions"),
-    (r"[Pp]ackage '?(.+?)'? requires a different Python", "needs another Python than the base image has", "take another base image, or another version"),
+    (r"No matching distribution found for (.+)", _UNKNOWN, "check its name; a private index is given by PIP_INDEX_URL"),
+    (r"[Bb]ecause (\S+) was not found in", _UNKNOWN, "check its name; a private index is given by UV_INDEX_URL"),
+    (r"[Bb]ecause (\S+) requires Python \S+ and", _OTHER_PYTHON, "take another base image, or another version"),
+    (r"Package '?(.+?)'? requires a different Python", _OTHER_PYTHON, "take another base image, or another version"),
+    (r"Cannot install (.+?) because these package versions have conflicting dependencies", _CONFLICT, "loosen one of the versions"),
     (r"ERROR: (\S+\.whl) is not a supported wheel on this platform", "is a wheel for another platform", "name the package instead of the file"),
     (r"[Ff]ailed building wheel for (\S+)", "could not be compiled", None),
     (r"[Ff]ailed to build `(.+?)`", "could not be compiled", None),
-    (r"Failed to build installable wheels for some pyproject.toml based projects \((.+?)\)", "could not be compiled", None),
     (r"DO NOT MATCH THE HASHES", "is not what its hash says", "check the hash and where the package comes from"),
 )  # fmt: skip
 _COMPILE = "take a version that has a wheel for this Python and processor, or a base image with a compiler and the headers that it needs"
@@ -45,7 +45,7 @@ def explain(lines: list[str], requirements: list[str]) -> RequirementError | Dis
         lines: what it printed, the last lines at the least.
         requirements: what it was asked for.
     """
-    lines = [redacted(line.rstrip()) for line in lines if line.strip()]
+    lines = [_with_names(redacted(line.rstrip()), requirements) for line in lines if line.strip()]
     text = "\n".join(lines)
     evidence = "\n".join(f"  {line}" for line in _interesting(lines))
     if any(mark in text for mark in _NO_ROOM):
@@ -60,9 +60,13 @@ def explain(lines: list[str], requirements: list[str]) -> RequirementError | Dis
         if found := re.search(pattern, text):
             name = found[1].strip(" '\"`") if found.groups() else ""
             named = f"the requirement {name}" if name else "a requirement"
-            if meaning == "contradict each other":
-                named = f"the requirements {name}"
+            named = named.replace("requirement", "requirements", 1) if meaning == _CONFLICT else named
             return RequirementError(f"{named} {meaning}:\n{evidence}", cure or _COMPILE, name or None)
+    if wanted := list(dict.fromkeys(re.findall(r"you require ([^\s,]+)(?=[^.]*we can conclude)", text))):
+        meaning = (
+            f"requirements {' and '.join(wanted)} {_CONFLICT}" if len(wanted) > 1 else f"requirement {wanted[0]} has no version that fits"
+        )
+        return RequirementError(f"the {meaning}:\n{evidence}", "loosen one of the versions, or ask for one that there is", wanted[0])
     if re.search(r"metadata-generation-failed|subprocess-exited-with-error", text):
         last = re.findall(r"(?m)^\s*(?:Collecting|Building wheel for|Processing) (\S+)", text)
         name = last[-1] if last else None
@@ -73,6 +77,16 @@ def explain(lines: list[str], requirements: list[str]) -> RequirementError | Dis
     )
 
 
+def _with_names(line: str, requirements: list[str]) -> str:
+    """pip names a requirement by its line in a file that nobody sees."""
+
+    def name(match: re.Match[str]) -> str:
+        number = int(match[1])
+        return redacted(requirements[number - 1]) if number <= len(requirements) else match[0]
+
+    return re.sub(r"-r \S+ \(line (\d+)\)", name, line)
+
+
 def _asked(requirements: list[str]) -> str | None:
     return requirements[0] if len(requirements) == 1 else None
 
@@ -81,7 +95,7 @@ def _interesting(lines: list[str]) -> list[str]:
     """The lines that say what went wrong, or the last ones."""
     telling = [
         line for line in lines
-        if re.search(r"(?i)error|\u00d7|\u2570|conflict|because|failed|requires|no matching|depends on|no space", line)
+        if re.search(r"(?i)error|\u00d7|\u2570|conflict|because|cause:|conclude|failed|requires|no matching|depends on|no space", line)
         and not re.match(r"\s*WARNING: (?:You are|Retrying)", line)
     ]  # fmt: skip
     return (telling or lines)[-_SHOWN:]
