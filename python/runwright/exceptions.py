@@ -145,6 +145,18 @@ class RequirementError(RunError):
     """`requirements` could not be installed."""
 
 
+class RegistryError(RunError):
+    """An image registry cannot be reached or refuses."""
+
+
+class BaseImageError(RunError):
+    """The image to build on does not exist or does not fit: no Python in it, another processor."""
+
+
+class ConfigError(RunError):
+    """A setting of a build cannot be used."""
+
+
 class ImportFailedError(RunError):
     """The function's source or handler does not import where it runs."""
 
@@ -189,6 +201,9 @@ BY_CAUSE: dict[str, type[RunError]] = {
     "Timeout": TimedOutError,
     "Stopped": StoppedError,
     "RequirementError": RequirementError,
+    "RegistryError": RegistryError,
+    "BaseImageError": BaseImageError,
+    "ConfigError": ConfigError,
     "ImportFailed": ImportFailedError,
     "InputError": InputError,
     "OutputError": OutputError,

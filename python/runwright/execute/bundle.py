@@ -26,7 +26,7 @@ def bundle_files() -> dict[str, str]:
 
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     files = {"_runwright/__main__.py": _MAIN, "_runwright/__init__.py": ""}
-    for package in ("execute", "execute/pod", "execute/serve", "materialize"):
+    for package in ("execute", "execute/builder", "execute/pod", "execute/serve", "materialize"):
         folder = os.path.join(root, package)
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
             if name.endswith(".py"):

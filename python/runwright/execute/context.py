@@ -51,6 +51,11 @@ class Active:
     parameters = property(lambda self: plain_parameters(self._frozen), doc="The parameters, as given.")
 
     @property
+    def code(self) -> Any:
+        """The folder of the code, or None where there is none."""
+        return ((self._frozen.get("task") or {}).get("call") or {}).get("path") or None
+
+    @property
     def inputs(self) -> dict[str, Any]:
         """The inputs by name: entities as objects, other inputs as described in the frozen run."""
         if self._inputs is None:

@@ -27,7 +27,7 @@ def repository(registry: RealRegistry, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is the only place where pip and uv look for packages."""
     folder = tmp_path / "wheels"
     folder.mkdir()

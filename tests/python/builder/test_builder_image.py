@@ -12,7 +12,7 @@ from builder_lab import MINOR, Lines, RealRegistry, files_of, python_base
 Make = Callable[..., dict[str, Any]]
 
 
-def test_an_image_has_packages_and_code(registry: RealRegistry, repository: str, wheels: Path, code: Path, make: Make, said: Lines) -> None:
+def test_an_image_has_packages_and_code(registry: RealRegistry, repository: str, links: Path, code: Path, make: Make, said: Lines) -> None:
     base = registry.push(f"{repository}-base:1", python_base())
     built = make(base=base, target=f"{registry.host}/{repository}", requirements=["alpha"], code=str(code), env={"COLOUR": "blue"})
     assert built["cached"] is False
@@ -42,7 +42,7 @@ def test_an_image_has_packages_and_code(registry: RealRegistry, repository: str,
     assert any("Python" in line for line in said)
 
 
-def test_the_same_inputs_are_built_once(registry: RealRegistry, repository: str, wheels: Path, code: Path, make: Make, said: Lines) -> None:
+def test_the_same_inputs_are_built_once(registry: RealRegistry, repository: str, links: Path, code: Path, make: Make, said: Lines) -> None:
     settings = {"base": registry.push(f"{repository}:base", python_base()), "target": f"{registry.host}/{repository}", "code": str(code)}
     first = make(requirements=["alpha", "beta>=2"], **settings)
     said.clear()
@@ -63,7 +63,7 @@ def test_the_same_inputs_are_built_once(registry: RealRegistry, repository: str,
     assert any("installing" in line for line in said)
 
 
-def test_into_and_out_of_a_layout(tmp_path: Path, wheels: Path, code: Path, make: Make) -> None:
+def test_into_and_out_of_a_layout(tmp_path: Path, links: Path, code: Path, make: Make) -> None:
     base = python_base().write(tmp_path / "bases")
     target = tmp_path / "made"
     built = make(base=base, target=f"oci:{target}:mine", requirements=["beta"], code=str(code))

@@ -106,7 +106,7 @@ def test_nobody_is_told_to_log_in(registry: RealRegistry, repository: str, front
 
 
 def test_who_may_only_pull_hears_it_before_anything_is_installed(
-    registry: RealRegistry, repository: str, front: Front, make: Make, login: Callable[..., str], wheels: Path, said: Lines
+    registry: RealRegistry, repository: str, front: Front, make: Make, login: Callable[..., str], links: Path, said: Lines
 ) -> None:
     front.auth, front.allowed = "bearer", {repository: {"pull"}}
     registry.push(f"{repository}:1", python_base())

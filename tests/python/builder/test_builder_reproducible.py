@@ -49,11 +49,11 @@ def build_elsewhere(settings: dict[str, Any], umask: int) -> dict[str, Any]:
     return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
 
 
-def test_two_builds_are_the_same(registry: RealRegistry, repository: str, wheels: Path, code: Path, make: Make, tmp_path: Path) -> None:
+def test_two_builds_are_the_same(registry: RealRegistry, repository: str, links: Path, code: Path, make: Make, tmp_path: Path) -> None:
     source = "X = {'a', 'b', None, 3}\n\n\ndef f(x):\n    return x in {'one', 'two', 'three', None, 1.5}\n" + "\n".join(
         f"N{n} = 'x{n}'" for n in range(99)
     )
-    wheel(wheels, "gamma", files={"gamma/__init__.py": source, "gamma/data.txt": "1", "gamma/broken.py": "print 1\n"}, script="gamma:f")
+    wheel(links, "gamma", files={"gamma/__init__.py": source, "gamma/data.txt": "1", "gamma/broken.py": "print 1\n"}, script="gamma:f")
     base = registry.push(f"{repository}-base:1", python_base())
     built = []
     for number, umask in enumerate((0o022, 0o077)):
@@ -84,7 +84,7 @@ def test_two_builds_are_the_same(registry: RealRegistry, repository: str, wheels
         assert str(tmp_path).encode() not in b"".join(found.values())
 
 
-def test_without_compiled_files(registry: RealRegistry, repository: str, wheels: Path, make: Make) -> None:
+def test_without_compiled_files(registry: RealRegistry, repository: str, links: Path, make: Make) -> None:
     built = make(
         base=registry.push(f"{repository}:1", python_base()), target=f"{registry.host}/{repository}", requirements=["beta"], compiled=False
     )

@@ -65,7 +65,7 @@ def source(folder: Path, name: str, setup: str) -> None:
             archive.addfile(entry, io.BytesIO(text.encode()))
 
 
-def test_both_install_the_same(wheels: Path, try_to: Callable[..., Any], tmp_path: Path, installer: str, said: Lines) -> None:
+def test_both_install_the_same(links: Path, try_to: Callable[..., Any], tmp_path: Path, installer: str, said: Lines) -> None:
     built = try_to("alpha")
     found = packages(tmp_path, built)
     assert f"with {installer}" in said.text
@@ -87,10 +87,10 @@ def test_both_install_the_same(wheels: Path, try_to: Callable[..., Any], tmp_pat
     ],
 )
 def test_what_cannot_be_had_is_named(
-    wheels: Path, try_to: Callable[..., Any], installer: str, requirements: list[str], named: str, words: str
+    links: Path, try_to: Callable[..., Any], installer: str, requirements: list[str], named: str, words: str
 ) -> None:
-    wheel(wheels, "later", python=">=3.99")
-    wheel(wheels, "beta", "1.0")
+    wheel(links, "later", python=">=3.99")
+    wheel(links, "beta", "1.0")
     with pytest.raises(RequirementError) as failure:
         try_to(*requirements)
     assert failure.value.cause == "RequirementError"
@@ -100,15 +100,15 @@ def test_what_cannot_be_had_is_named(
     assert failure.value.cure
 
 
-def test_what_does_not_compile(wheels: Path, try_to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    source(wheels, "broken", "raise SystemExit('the header zlib.h is missing')\n")
+def test_what_does_not_compile(links: Path, try_to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    source(links, "broken", "raise SystemExit('the header zlib.h is missing')\n")
     monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")
     with pytest.raises(RequirementError, match="broken") as failure:
         try_to("beta", "broken")
     assert "compiler" in (failure.value.cure or "") or "header" in failure.value.message
 
 
-def test_an_index_that_is_not_there(wheels: Path, try_to: Callable[..., Any], installer: str) -> None:
+def test_an_index_that_is_not_there(links: Path, try_to: Callable[..., Any], installer: str) -> None:
     place = f"http://ada:s3cr3t@127.0.0.1:{free_port()}/simple"
     settings = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": place, "PIP_RETRIES": "1", "UV_HTTP_RETRIES": "0", "UV_NO_INDEX": "0"}
     with pytest.raises(RequirementError, match="cannot be reached") as failure:
@@ -117,10 +117,10 @@ def test_an_index_that_is_not_there(wheels: Path, try_to: Callable[..., Any], in
 
 
 @pytest.fixture
-def index(wheels: Path, tmp_path: Path) -> Iterator[str]:
+def index(links: Path, tmp_path: Path) -> Iterator[str]:
     """A package index over HTTP that wants a password; its URL with it."""
     simple = tmp_path / "index/simple"
-    for path in wheels.iterdir():
+    for path in links.iterdir():
         folder = simple / path.name.partition("-")[0]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "index.html").write_text(f'<a href="/{path.name}">{path.name}</a>')
@@ -160,13 +160,13 @@ def test_the_password_of_an_index_goes_nowhere(index: str, try_to: Callable[...,
 
 
 @pytest.mark.skipif(not UV.exists(), reason="there is no uv beside this Python")
-def test_for_another_python_uv_chooses(wheels: Path, try_to: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_another_python_uv_chooses(links: Path, try_to: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{UV.parent}:/usr/bin:/bin")
     for tag in ("cp310-none-any", "cp399-none-any"):
-        wheel(wheels, "native", files={"native.py": f"TAG = {tag!r}\n"}, tag=tag)
+        wheel(links, "native", files={"native.py": f"TAG = {tag!r}\n"}, tag=tag)
     other = "3.10" if MINOR != "3.10" else "3.12"
-    wheel(wheels, "native", files={"native.py": "TAG = 'right'\n"}, tag=f"cp{other.replace('.', '')}-none-any")
-    wheel(wheels, "marked", requires=(f"beta; python_version == '{other}'", "nosuchthing; python_version != '" + other + "'"))
+    wheel(links, "native", files={"native.py": "TAG = 'right'\n"}, tag=f"cp{other.replace('.', '')}-none-any")
+    wheel(links, "marked", requires=(f"beta; python_version == '{other}'", "nosuchthing; python_version != '" + other + "'"))
     found = packages(tmp_path, try_to("native", "marked", version=other))
     assert found["native.py"] == b"TAG = 'right'\n"
     assert "beta.py" in found
@@ -174,7 +174,7 @@ def test_for_another_python_uv_chooses(wheels: Path, try_to: Callable[..., Any],
     assert not [name for name in found if name.endswith(".pyc")]
 
 
-def test_for_another_python_that_is_here(wheels: Path, try_to: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_for_another_python_that_is_here(links: Path, try_to: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pythons = {
         path.split("/versions/")[1].rpartition(".")[0].split("/")[0]: path
         for path in glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python"))
@@ -190,23 +190,21 @@ def test_for_another_python_that_is_here(wheels: Path, try_to: Callable[..., Any
     assert "alpha.py" in packages(tmp_path, try_to("alpha", version=version))
 
 
-def test_for_another_python_that_is_not_here(
-    wheels: Path, try_to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, said: Lines
-) -> None:
+def test_for_another_python_that_is_not_here(links: Path, try_to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, said: Lines) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(BaseImageError, match=r"has Python 3\.99") as failure:
         try_to("alpha", version="3.99")
     assert "cluster" in (failure.value.cure or "")
 
 
-def test_neither_pip_nor_uv(wheels: Path, try_to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_pip_nor_uv(links: Path, try_to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "_pip", lambda *_: None)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(BaseImageError, match="neither pip nor uv"):
         try_to("alpha")
 
 
-def test_a_python_without_pip_has_the_one_of_ensurepip(tmp_path: Path, wheels: Path) -> None:
+def test_a_python_without_pip_has_the_one_of_ensurepip(tmp_path: Path, links: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
     found = install._pip(str(tmp_path / "bare/bin/python"), dict(os.environ))
     assert found is not None
@@ -215,9 +213,9 @@ def test_a_python_without_pip_has_the_one_of_ensurepip(tmp_path: Path, wheels: P
     assert subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.startswith(name)
 
 
-def test_further_folders_of_a_package(wheels: Path, try_to: Callable[..., Any], tmp_path: Path, said: Lines) -> None:
+def test_further_folders_of_a_package(links: Path, try_to: Callable[..., Any], tmp_path: Path, said: Lines) -> None:
     files = {"hidden/deep.py": "X = 1\n", "deep.pth": "hidden\n# no\nimport os; os.environ['SEEN'] = '1'\nno/such\n"}
-    wheel(wheels, "deep", files=files)
+    wheel(links, "deep", files=files)
     built = try_to("deep")
     import json
 
@@ -229,9 +227,9 @@ def test_further_folders_of_a_package(wheels: Path, try_to: Callable[..., Any], 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small disk needs root")
 @pytest.mark.parametrize("room", ["300k", "3m"])
-def test_no_room(wheels: Path, try_to: Callable[..., Any], tmp_path: Path, room: str) -> None:
+def test_no_room(links: Path, try_to: Callable[..., Any], tmp_path: Path, room: str) -> None:
     noise = os.urandom(1_000_000).hex()
-    wheel(wheels, "large", files={"large.py": f"X = '{noise}'\n"})
+    wheel(links, "large", files={"large.py": f"X = '{noise}'\n"})
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}", "runwright-test", str(small)], check=True)

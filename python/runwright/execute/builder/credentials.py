@@ -6,6 +6,7 @@ import base64
 import binascii
 import fnmatch
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,11 @@ class Credentials:
     """The file's content. Without a file nobody is logged in anywhere."""
 
     def __init__(self, path: str | None) -> None:
-        """Read the file. Raises ConfigError where it cannot be read or is no such file; its content is never part of the message."""
+        """Read the file, or the variable of the environment that holds its content (`$NAME`).
+
+        Raises:
+            ConfigError: where it cannot be read or is no such file; its content is never part of the message.
+        """
         self._path = path
         self._entries: dict[str, dict[str, Any]] = {}
         self._helpers: dict[str, str] = {}
@@ -48,10 +53,14 @@ class Credentials:
         if path is None:
             return
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(os.environ[path[1:]] if path.startswith("$") else Path(path).read_text(encoding="utf-8"))
             self._entries = {_key(name): dict(entry) for name, entry in (content.get("auths") or {}).items()}
             self._helpers = {_key(name): str(helper) for name, helper in (content.get("credHelpers") or {}).items()}
             self._store = str(content.get("credsStore") or "")
+        except KeyError:
+            raise ConfigError(
+                f"credentials: the environment has no {path[1:]}", "name a secret of the run, or the path of a file"
+            ) from None
         except OSError as error:
             raise ConfigError(f"credentials: {path} cannot be read: {error.strerror}") from None
         except (ValueError, AttributeError, TypeError):

@@ -32,7 +32,7 @@ class Settings:
         code: a folder, whose content is importable in the image, or None.
         env: environment of the image's containers, over the base's.
         prefix: the folder in the image for packages and code. On a base that has one already, `<prefix>-2` and so on.
-        credentials: path of a docker config.json, or None to ask as nobody.
+        credentials: path of a docker config.json, or `$NAME` for a variable of the environment with its content; None to ask as nobody.
         insecure: hosts (with their ports) that are asked with plain http.
         certificates: path of a file with certificate authorities for registries, or None for the system's.
         inside: whether this process runs in a container of the base image.
