@@ -125,6 +125,10 @@ class ExitCodeError(RunError):
     """The process ended with an exit code other than 0."""
 
 
+class ContainerNotStartedError(RunError):
+    """Podman or docker could not start the container: its image cannot be had, or something asked for is not possible there."""
+
+
 class SignalError(RunError):
     """The process was killed by a signal that Runwright did not send."""
 
@@ -196,6 +200,7 @@ class RunnerError(RunError):
 BY_CAUSE: dict[str, type[RunError]] = {
     "UserError": UserError,
     "ExitCode": ExitCodeError,
+    "ContainerNotStarted": ContainerNotStartedError,
     "Signal": SignalError,
     "OutOfMemory": OutOfMemoryError,
     "Timeout": TimedOutError,

@@ -17,13 +17,15 @@ _CURES = {
     "Signal": "look at the last log lines; a SIGSEGV or SIGABRT comes from native code of a library",
     "ExitCode": "look at the last log lines",
 }
+_MACHINE = "/proc/vmstat"
 
 
 class OutOfMemory:
-    """The kernel's counters of processes killed because memory ran out."""
+    """The kernel's counters of processes killed because memory ran out: in our control group, or with `everywhere` on the whole machine."""
 
-    def __init__(self) -> None:
-        self._counters = {path: value for path in _places() if (value := _count(path)) is not None}
+    def __init__(self, everywhere: bool = False) -> None:
+        places = [_MACHINE] if everywhere else _places()
+        self._counters = {path: value for path in places if (value := _count(path)) is not None}
 
     def happened(self) -> bool:
         """Whether one of the counters was raised since this object was made."""
@@ -44,7 +46,7 @@ def _places() -> list[str]:
     except (OSError, ValueError):
         pass
     found = [path for path in groups if os.path.exists(path)]
-    return found or ["/proc/vmstat"]
+    return found or [_MACHINE]
 
 
 def _count(path: str) -> Any:

@@ -183,10 +183,24 @@ class _Run:
         self.log.attempt = self.attempts
         self.log.tail = []
         context = child.Job(self.home, self.folder, self.frozen, self.secrets, self.venv, self.attempts)
-        memory = causes.OutOfMemory()
-        outcome = self._follow(context.run, self.frozen.get("timeout"))
-        ended = causes.explain(outcome, memory, self.frozen, "call" in self.frozen["task"])
+        task = self.frozen["task"]
+        if "container" in task:
+            ended = self._container(context, task["container"])
+        else:
+            memory = causes.OutOfMemory()
+            outcome = self._follow(context.run, self.frozen.get("timeout"))
+            ended = causes.explain(outcome, memory, self.frozen, "call" in task)
         return self._ended(ended.pop("state"), ended.pop("error"), **ended)
+
+    def _container(self, context: Any, asked: dict[str, Any]) -> dict[str, Any]:
+        """An attempt whose command runs a container. Returns how it ended."""
+        from . import causes, container
+
+        memory = causes.OutOfMemory(everywhere=True)
+        warden = container.Warden(asked)
+        outcome = self._follow(context.run, self.frozen.get("timeout"))
+        warden.dismiss(outcome)
+        return container.explain(outcome, memory, self.frozen)
 
     def _follow(self, body: Any, timeout: Any, runner: bool = False) -> Any:
         """Fork `body` and follow it. With `runner`, what it prints is the runner's own."""

@@ -1,10 +1,12 @@
 //! Step *lower*: a Plan as the `run.json` that the runner reads. Pure.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Settings, code};
+use super::folder::RunFolder;
+use super::{Settings, code, container};
 use crate::backend::Load;
 use crate::error::{Error, Result};
 use crate::model::function::Function;
@@ -15,17 +17,22 @@ use crate::model::workload::{Process, Workload};
 /// The version of the run folder's protocol.
 const PROTOCOL: u32 = 1;
 
-pub fn lower(home: &Path, settings: &Settings, function: &Function, load: &Load) -> Result<Value> {
+/// Gives the program that runs containers; asked only where there is one to run.
+pub type Tool<'a> = &'a dyn Fn() -> Result<&'a Path>;
+
+pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Function, load: &Load) -> Result<Value> {
     let Load { run, plan, inputs, .. } = load;
     let workload = match plan {
         Plan::Task(workload) => workload,
         Plan::Service(_) | Plan::Build(_) | Plan::Manifests(_) => {
-            return Err(Error::invalid("action", &run.action, format!("{}: the local backend does not execute a {} yet", run.action, plan.name()), "use the action `job`"));
+            return Err(Error::invalid(
+                "action",
+                &run.action,
+                format!("{}: the local backend does not execute a {} yet", run.action, plan.name()),
+                "use the action `job`, or run it on=\"kubernetes\"",
+            ));
         }
     };
-    if matches!(workload.process, Process::Container(_)) {
-        return Err(Error::invalid("on", "local", format!("{}: a container is not run on this machine yet", run.function), "run it on=\"kubernetes\""));
-    }
     // Those that had not ended: what the others gave is in the inputs already, and their folders may be gone.
     let needs: Vec<String> = run
         .spec
@@ -36,22 +43,27 @@ pub fn lower(home: &Path, settings: &Settings, function: &Function, load: &Load)
             Input::Entity { .. } | Input::Value { .. } => None,
         })
         .collect();
+    let cwd = match workload.process {
+        // Podman leaves files where it is started; what runs in the container does not see that folder.
+        Process::Container(_) => RunFolder::of(home, run.id).path().display().to_string().into(),
+        Process::Call(_) | Process::Command(_) => run.provenance.get("cwd").cloned().unwrap_or_default(),
+    };
     Ok(json!({
         "protocol": PROTOCOL,
         "id": run.id, "key": run.key, "project": run.project, "function": run.function, "kind": run.kind, "version": run.version, "action": run.action,
-        "task": task(home, function, workload),
+        "task": task(home, tool, function, load, workload)?,
         "python": settings.python,
-        "cwd": run.provenance.get("cwd"),
+        "cwd": cwd,
         "parameters": run.spec.parameters, "inputs": inputs, "needs": needs,
-        "envs": workload.envs, "requirements": workload.requirements,
+        "envs": envs(workload), "requirements": workload.requirements,
         "timeout": run.spec.timeout, "grace": run.spec.grace, "retries": run.spec.retries,
         "concurrency": if run.provenance.contains_key("parent") { 0 } else { settings.concurrency },
         "record": run,
     }))
 }
 
-fn task(home: &Path, function: &Function, workload: &Workload) -> Value {
-    match &workload.process {
+fn task(home: &Path, tool: Tool<'_>, function: &Function, load: &Load, workload: &Workload) -> Result<Value> {
+    Ok(match &workload.process {
         Process::Call(call) => json!({"call": {
             "path": code::path(home, function),
             "handler": call.handler,
@@ -59,6 +71,12 @@ fn task(home: &Path, function: &Function, workload: &Workload) -> Value {
             "signature": function.spec.get("signature"),
         }}),
         Process::Command(arguments) => json!({"command": arguments}),
-        Process::Container(_) => json!({}),
-    }
+        Process::Container(container) => container::task(tool()?, &load.run, workload, container)?,
+    })
+}
+
+/// What the runner sets in the environment of the process.
+fn envs(workload: &Workload) -> BTreeMap<&String, &String> {
+    let container = matches!(workload.process, Process::Container(_));
+    workload.envs.iter().filter(|(name, _)| !(container && container::disturbs(name))).collect()
 }

@@ -3,6 +3,7 @@
 mod claim;
 mod clients;
 mod code;
+mod container;
 mod folder;
 mod lower;
 mod queue;
@@ -14,7 +15,7 @@ mod watch;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -55,6 +56,8 @@ pub struct Local {
     given_up: Mutex<HashSet<RunId>>,
     /// Where the runner was found last.
     runner: Mutex<Option<PathBuf>>,
+    /// The program that runs containers, once one was found.
+    container_tool: OnceLock<PathBuf>,
 }
 
 /// How long a run may wait before that is written down, in seconds.
@@ -77,6 +80,7 @@ impl Local {
             kicked: Mutex::new(None),
             given_up: Mutex::default(),
             runner: Mutex::default(),
+            container_tool: OnceLock::new(),
         }
     }
 
@@ -93,6 +97,15 @@ impl Local {
         let found = (self.settings.runner)()?;
         *self.runner.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
         Ok(found)
+    }
+
+    /// The program that runs containers.
+    fn container_tool(&self) -> Result<&Path> {
+        if let Some(found) = self.container_tool.get() {
+            return Ok(found);
+        }
+        let found = container::find_here()?;
+        Ok(self.container_tool.get_or_init(|| found))
     }
 
     /// Starts a runner for a run in the queue, if it would find a slot and nothing to wait for.
@@ -165,7 +178,7 @@ impl Backend for Local {
     }
 
     fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value> {
-        lower::lower(&self.home, &self.settings, function, the_one(loads)?)
+        lower::lower(&self.home, &self.settings, &|| self.container_tool(), function, the_one(loads)?)
     }
 
     async fn execute(&self, function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
