@@ -47,11 +47,11 @@ test-rust:  ## The engine's own tests, without Python.
 servers: | $(BIN)/python  ## Build the servers that the tests start (S3; PostgreSQL comes from the distribution).
 	$(BIN)/python -m tests.servers build
 
-# Programs of the distribution that tests of failures use; where they cannot be installed, those tests say that they did not run.
+# Programs of the distribution that tests of failures and of containers use; where they cannot be installed, those tests say that they did not run.
 tools:
-	@if command -v strace >/dev/null && ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then :; \
+	@if command -v strace >/dev/null && command -v podman >/dev/null && ls /bin/busybox /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq strace faketime >/dev/null; fi
+	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq --no-install-recommends strace faketime podman busybox-static >/dev/null; fi
 
 test-python: $(VENV)/.wheel servers tools cluster-programs  ## Everything else, against the installed wheel, real servers and a real cluster.
 	$(BIN)/python -m pytest

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._core import __version__ as __version__
+    from .containers import container as container
     from .decorators import function as function
     from .decorators import handler as handler
     from .entities import Artifact as Artifact
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "__version__": "_core",
+    "container": "containers",
     "function": "decorators",
     "handler": "decorators",
     "Artifact": "entities",

@@ -39,6 +39,22 @@ def define_captured(function: Function) -> Record:
     return record
 
 
+def define_when_used(function: Function) -> Record:
+    """The saved version of a function that was described without saving it; saved once for each engine and project.
+
+    Raises:
+        InvalidError: a field is wrong or missing.
+    """
+    seen = function._captured
+    if seen is not None and seen[0] is engine() and seen[2]["project"] == function.project:
+        return dict(seen[2])
+    record: Record = define_described(
+        function.project, function.name, function.kind, code=None, code_src=None, handler=None, **function._defined
+    )
+    function._captured = (engine(), _Settled(), record)
+    return record
+
+
 def define_described(
     project: str, name: str, kind: str, *, code: str | None, code_src: str | None, handler: str | None, **rest: Any
 ) -> Record:
@@ -148,6 +164,14 @@ class Used:
                     if hasattr(value, "__code__") and value.__module__ == fn.__module__:
                         waiting.append(value)
         return found
+
+
+class _Settled:
+    """In the place of `Used`, for what is described by values."""
+
+    @staticmethod
+    def is_unchanged() -> bool:
+        return True
 
 
 class _Same:

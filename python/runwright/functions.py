@@ -22,7 +22,7 @@ Record = dict[str, Any]
 class Function(AsyncVerbs):
     """A function that can be run, tracked.
 
-    Made by `rw.function` (from a Python function; calling the object calls it plainly, untracked) or by `project.new_function`.
+    Made by `rw.function` (from a Python function; calling the object calls it plainly, untracked), by `rw.container` or by `project.new_function`.
 
     Attributes:
         name (str), kind (str): what it is called and what it is.
@@ -73,10 +73,7 @@ class Function(AsyncVerbs):
     @property
     def record(self) -> Record:
         """The version as it is saved: `project, name, kind, version, spec, description, labels, created`. Saved first if need be."""
-        if self.fn is None:
-            assert self._record is not None
-            return self._record
-        return self._define()
+        return self._define() if self._record is None else self._record
 
     @property
     def version(self) -> str:
@@ -188,9 +185,9 @@ class Function(AsyncVerbs):
         return export(self.to_dict(), path or f"{self.name}.yaml")
 
     def _define(self) -> Record:
-        from .define import define_captured
+        from .define import define_captured, define_when_used
 
-        return define_captured(self)
+        return define_captured(self) if self.fn is not None else define_when_used(self)
 
     def __repr__(self) -> str:
         from .display.text import function_text

@@ -50,10 +50,11 @@ class Project(AsyncVerbs):
         """Define a function and save its version; the same description gives the same version.
 
         Args:
-            name: what it is called. kind: "python", or what a plug-in brings.
+            name: what it is called. kind: "python", "container", or what a plug-in brings.
             code_src: a local file or folder, `git+https://…#ref`, `https://…`, `zip+https://…` or `zip+s3://…`. code: the source itself.
             handler: `function` or `module:function`. requirements: as in requirements.txt.
-            **spec: what else the kind knows; `description` and `labels`.
+            image: what a container is started from; for python, where places run images.
+            **spec: what else the kind knows (of a container: `command`, `args`, `image_pull_policy`, …); `description` and `labels`.
 
         Raises:
             InvalidError: a field is wrong. SourceError: the code cannot be had or does not hold the handler. Nothing was created then.

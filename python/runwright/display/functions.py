@@ -37,7 +37,6 @@ def describe(function: Function) -> Described:
     record = _saved(function)
     project = function.project or default_project()
     if record is None:
-        assert function.fn is not None
         return _live(function, function.fn, project)
     spec = record["spec"]
     source = spec.get("source") or {}
@@ -59,16 +58,20 @@ def describe(function: Function) -> Described:
 
 
 def _saved(function: Function) -> Record | None:
-    if function.fn is None:
-        return function.record
+    if function._record is not None:
+        return function._record
     seen = function._captured
     # A version of an older state of the function is not what one looks at.
     return dict(seen[2]) if seen is not None and seen[1].is_unchanged() else None
 
 
-def _live(function: Function, fn: Callable[..., Any], project: str) -> Described:
+def _live(function: Function, fn: Callable[..., Any] | None, project: str) -> Described:
     from ..capture import signature_of
 
+    note = "not saved as it stands: the next run saves it"
+    spec = {name: value for name, value in function._defined.items() if name != "requirements" and value is not None}
+    if fn is None:
+        return Described(one_line(function.name), project, "(…)", "", note, "", _origin({}, spec), [], {}, spec)
     try:
         signature = f"({', '.join(_parameters(signature_of(fn)))})"
     except Exception:  # a callable that tells of no signature
@@ -78,8 +81,6 @@ def _live(function: Function, fn: Callable[..., Any], project: str) -> Described
     except (OSError, TypeError):
         files = {}
     summary = one_line((fn.__doc__ or "").strip().split("\n", 1)[0])
-    note = "not saved as it stands: the next run saves it"
-    spec = {name: value for name, value in function._defined.items() if name != "requirements"}
     requirements = [one_line(one) for one in function._defined.get("requirements") or []]
     return Described(one_line(function.name), project, signature, "", note, summary, "", requirements, files, spec)
 

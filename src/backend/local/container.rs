@@ -148,7 +148,7 @@ mod tests {
 
     const ID: &str = "0190f3a2-0000-7000-8000-000000000000";
 
-    fn lowered(spec: &Value, container: Container, policy: Option<PullPolicy>) -> Result<Vec<String>> {
+    fn lowered(spec: &Value, container: &Container, policy: Option<PullPolicy>) -> Result<Vec<String>> {
         let spec: RunSpec = serde_json::from_value(spec.clone()).expect("a spec");
         let mut run: Run = serde_json::from_value(json!({
             "id": ID, "key": "", "project": "demo", "function": "f", "kind": "container", "version": "0".repeat(64), "action": "job", "spec": {}, "backend": "local", "client": "",
@@ -158,13 +158,13 @@ mod tests {
         let process = Process::Container(container.clone());
         let workload = Workload { image: Some("busybox".into()), image_pull_policy: policy, ..Workload::of(process, &spec) };
         run.spec = spec;
-        let task = task(Path::new("/bin/podman"), &run, &workload, &container)?;
+        let task = task(Path::new("/bin/podman"), &run, &workload, container)?;
         assert_eq!(task["container"], json!({"tool": "/bin/podman", "name": format!("rw-{ID}"), "image": "busybox"}));
         Ok(serde_json::from_value(task["command"].clone()).expect("a command"))
     }
 
     /// What follows the part that all have.
-    fn tail(spec: &Value, container: Container, policy: Option<PullPolicy>) -> String {
+    fn tail(spec: &Value, container: &Container, policy: Option<PullPolicy>) -> String {
         let command = lowered(spec, container, policy).expect("a command").join(" ");
         let head = format!("/bin/podman run --rm --name rw-{ID} --log-driver none --label runwright.dev/run={ID} --env RUNWRIGHT_PROJECT --env RUNWRIGHT_RUN ");
         command.strip_prefix(&head).unwrap_or_else(|| panic!("{command}")).to_owned()
@@ -172,17 +172,17 @@ mod tests {
 
     #[test]
     fn what_an_image_starts_by_itself_is_left_to_it() {
-        assert_eq!(tail(&json!({}), Container::default(), None), "busybox");
+        assert_eq!(tail(&json!({}), &Container::default(), None), "busybox");
         let args = Container { command: Vec::new(), args: vec!["a".into(), "b c".into()] };
-        assert_eq!(tail(&json!({}), args, Some(PullPolicy::IfNotPresent)), "--pull missing busybox a b c");
+        assert_eq!(tail(&json!({}), &args, Some(PullPolicy::IfNotPresent)), "--pull missing busybox a b c");
         let both = Container { command: vec!["sh".into(), "-c".into()], args: vec!["true".into()] };
-        assert_eq!(tail(&json!({}), both, None), "--entrypoint sh busybox -c true");
+        assert_eq!(tail(&json!({}), &both, None), "--entrypoint sh busybox -c true");
     }
 
     #[test]
     fn no_value_is_on_the_command_line_but_those_that_would_change_the_program_itself() {
         let spec = json!({"envs": {"LEVEL": "debug", "PATH": "/app/bin", "HTTPS_PROXY": "http://p"}, "secrets": {"TOKEN": "env:TOKEN"}});
-        assert_eq!(tail(&spec, Container::default(), None), "--env HTTPS_PROXY=http://p --env LEVEL --env PATH=/app/bin --env TOKEN busybox");
+        assert_eq!(tail(&spec, &Container::default(), None), "--env HTTPS_PROXY=http://p --env LEVEL --env PATH=/app/bin --env TOKEN busybox");
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
             ]}
         });
         let expected = "--cpus 0.5 --memory 1073741824b --user 1000:2000 --volume mine:/a:ro --volume b:/b:ro --volume /c --tmpfs /d:size=1048576 --volume /e busybox";
-        assert_eq!(tail(&spec, Container::default(), None), expected);
+        assert_eq!(tail(&spec, &Container::default(), None), expected);
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
             (volume(json!({"sub_path": "x"})), "volumes[0].sub_path"),
         ];
         for (spec, field) in cases {
-            let error = lowered(&spec, Container::default(), None).expect_err(field);
+            let error = lowered(&spec, &Container::default(), None).expect_err(field);
             assert_eq!(error.fault().and_then(|fault| fault.field.as_deref()), Some(field), "{error}");
         }
     }
