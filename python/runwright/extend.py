@@ -52,8 +52,8 @@ class Runtime(Protocol):
     actions: list[str]
 
     def translate(self, request: Record) -> Record:
-        """The plan for an action: `{"task": workload}`; a workload has `process` (`{"command": [...]}` or `{"call": {"handler": …}}`),
-        and may have `image`, `requirements`, `envs`, `resources`."""
+        """The plan for an action: `{"task": workload}`; a workload has `process` (`{"command": [...]}`, `{"call": {"handler": …}}`, or for what
+        an image starts `{"container": {"command": [...], "args": [...]}}`, both optional), and may have `image`, `requirements`, `envs`, `resources`."""
         ...
 
 

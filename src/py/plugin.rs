@@ -63,7 +63,7 @@ impl Runtime for Plugin {
                 "translate",
                 shown,
                 format!("the runtime of kind {:?} translated into something that is no plan: {error}", self.kind),
-                "return {\"task\": {\"process\": {\"command\": [program, argument, …]}}} or {\"task\": {\"process\": {\"call\": {\"handler\": \"module:function\"}}}}",
+                "return {\"task\": {\"process\": {\"command\": [program, argument, …]}}} or {\"task\": {\"process\": {\"call\": {\"handler\": \"module:function\"}}}} (or {\"container\": {\"args\": […]}}, with an image beside process)",
             )
         })?;
         plan.with_image_of(run)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::model::image::AN_IMAGE;
 use crate::model::resources::{Resources, quantity};
 use crate::model::run::Run;
 use crate::model::task::TaskParameters;
@@ -57,7 +58,10 @@ fn is_program(path: &Path) -> bool {
 pub fn task(tool: &Path, run: &Run, workload: &Workload, container: &Container) -> Result<Value> {
     let parameters = run.spec.task()?;
     let name = format!("rw-{}", run.id);
-    let image = workload.image.as_deref().unwrap_or_default();
+    let image = workload
+        .image
+        .as_deref()
+        .ok_or_else(|| Error::invalid("image", "", format!("{}: there is no image to start a container from", run.function), format!("give {AN_IMAGE}")))?;
     let mut command: Vec<String> = vec![tool.display().to_string()];
     // What it prints is kept by the run; a log of the program's own would be a second copy.
     command.extend(["run", "--rm", "--name", &name, "--log-driver", "none", "--label"].map(str::to_owned));

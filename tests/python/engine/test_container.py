@@ -13,7 +13,7 @@ import pytest
 from container_lab import Fake, Podman, start_podman
 
 import runwright as rw
-from runwright import exceptions
+from runwright import _engine, exceptions
 
 
 @pytest.fixture(scope="session")
@@ -261,6 +261,23 @@ def test_what_a_container_does_not_take(docker: Fake):
         rw.container("x", comand=["y"])
     assert "command" in str(caught.value) or caught.value.cure
     assert docker.calls == []
+
+
+def test_containers_of_a_plug_in(docker: Fake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_engine, "_runtimes", {})
+
+    @rw.register_runtime
+    class Packed:
+        kind = "packed"
+        actions = ["job"]
+
+        def translate(self, request):
+            return {"task": {"process": {"container": {"args": ["a", "b"]}}, **request["function"]["spec"]}}
+
+    project = rw.get_or_create_project("default")
+    refused("image", project.new_function(name="none", kind="packed"))
+    assert project.new_function(name="some", kind="packed", image="x:1").run(wait=True).state == "COMPLETED"
+    assert docker.calls[0][0][-3:] == ["x:1", "a", "b"]
 
 
 # ---- the function
