@@ -34,6 +34,7 @@ CLUSTER = {
     "runtime_class",
     "security_context",
     "service_name",
+    "serving",
     "service_ports",
     "service_type",
     "tolerations",

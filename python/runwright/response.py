@@ -180,25 +180,12 @@ def request(
     Raises:
         InvalidError: both bodies, another URL, or a value that is not JSON. BackendError: the service cannot be reached or does not answer.
     """
-    if json is not None and data is not None:
-        raise InvalidError("a request has one body: json or data", field="data", cure="give one of them")
-    sent = {"accept": "application/json, */*;q=0.5", **{name.lower(): value for name, value in (headers or {}).items()}}
-    body = data.encode() if isinstance(data, str) else data
-    if json is not None:
-        from .execute.serve.jsonable import Unserialisable, dump
-
-        try:
-            body = dump(json)
-        except Unserialisable as error:
-            raise InvalidError(f"json cannot be sent: {error}", field="json", cure="send what JSON can say") from error
-        sent.setdefault("content-type", "application/json")
-    method = (method or ("GET" if body is None else "POST")).upper()
+    method, sent, body = asked(method, json, data, headers)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidError(f"{url!r} is not a URL of http or https", field="url", value=url, cure="give it like http://127.0.0.1:8080")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    query = "&".join(part for part in (parts.query, urlencode(params or {}, doseq=True)) if part)
-    target = (parts.path or "/") + (f"?{query}" if query else "")
+    target = with_query(parts.path or "/", parts.query, params)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}"
     begin = time.perf_counter()
     connection = kind(parts.hostname, parts.port, timeout=timeout)
@@ -213,6 +200,35 @@ def request(
         raise BackendError(f"{method} {shown} got no answer: {type(error).__name__}: {error}", cure=_cure(error)) from error
     finally:
         connection.close()
+
+
+def with_query(path: str, query: str, params: Mapping[str, Any] | None) -> str:
+    """The path with its own query and more parameters."""
+    whole = "&".join(part for part in (query, urlencode(params or {}, doseq=True)) if part)
+    return path + (f"?{whole}" if whole else "")
+
+
+def asked(
+    method: str | None, json: Any, data: bytes | str | None, headers: Mapping[str, str] | None
+) -> tuple[str, dict[str, str], bytes | None]:
+    """Method, headers and body of a request.
+
+    Raises:
+        InvalidError: both bodies, or a value that is not JSON.
+    """
+    if json is not None and data is not None:
+        raise InvalidError("a request has one body: json or data", field="data", cure="give one of them")
+    sent = {"accept": "application/json, */*;q=0.5", **{name.lower(): value for name, value in (headers or {}).items()}}
+    body = data.encode() if isinstance(data, str) else data
+    if json is not None:
+        from .execute.serve.jsonable import Unserialisable, dump
+
+        try:
+            body = dump(json)
+        except Unserialisable as error:
+            raise InvalidError(f"json cannot be sent: {error}", field="json", cure="send what JSON can say") from error
+        sent.setdefault("content-type", "application/json")
+    return (method or ("GET" if body is None else "POST")).upper(), sent, body
 
 
 def _cure(error: Exception) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .entities import Entity
     from .functions import Function
+    from .response import Response
 
 Record = dict[str, Any]
 
@@ -118,7 +119,7 @@ class Run(AsyncVerbs):
         return self
 
     def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> Run:
-        """Return when it has ended; gives itself, however it ended (`result()` raises).
+        """Return when it has ended, a service also when it answers; gives itself, however it ended (`result()` raises).
 
         Args:
             timeout: seconds to wait at most; it goes on afterwards.
@@ -144,7 +145,7 @@ class Run(AsyncVerbs):
         return self.wait_async().__await__()
 
     def _ended(self, timeout: float | None) -> Run:
-        if not self.is_final:
+        if not (self.is_final or self.is_ready):
             raise TimeoutError(f"run {self.id} is {self.record['state']} after {timeout} s; it goes on: wait again, or stop() it")
         return self
 
@@ -160,6 +161,56 @@ class Run(AsyncVerbs):
     async def stop_async(self) -> Run:
         """As `stop`, in the running event loop."""
         self.record = await engine().stop(self.id)
+        return self
+
+    # ---- of a service
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is a service of which all replicas answer, as the record says."""
+        service = self.record.get("service") or {}
+        return bool(service) and 0 < service["replicas"] <= service["ready"]
+
+    @property
+    def url(self) -> str | None:
+        """Where a service answers, seen from where it executes. None before it does, and for what is no service."""
+        return (self.record.get("service") or {}).get("url")
+
+    def invoke(self, path: str = "/", **request: Any) -> Response:
+        """Ask a service; waits until it is ready. On Kubernetes through the API server, so that no ingress is needed.
+
+        Args:
+            path: below the service's URL, with a query if need be.
+            request: `method` ("POST" with a body, else "GET"), `json` (anything JSON), `data` (bytes or text), `headers` (dict),
+                `params` (dict), `timeout` (seconds).
+
+        Raises:
+            InvalidError: it is no service. ConflictError: it has ended. BackendError: it cannot be reached.
+        """
+        from .invoke import invoke
+
+        return invoke(self, path, request)
+
+    def scale(self, replicas: int) -> Run:
+        """Have so many replicas of a service; returns at once, `wait()` waits until they answer.
+
+        Raises:
+            InvalidError: not a number of replicas. ConflictError: it is no service that goes on, or executes where there is only one.
+        """
+        self.record = engine().scale(self.id, replicas).wait()
+        return self
+
+    def update(self, function: Function | str | None = None) -> Run:
+        """Serve another version of the function: new replicas answer before old ones end, and none ends that has a request in flight.
+
+        Args:
+            function: the version, or its digest. None: the newest.
+
+        Raises:
+            NotFoundError: there is no such version. ConflictError: it is no service that goes on, or executes where that cannot be done.
+        """
+        version = getattr(function, "version", function)
+        self.record = engine().update_service(self.id, version).wait()
         return self
 
     def resume(self) -> Run:

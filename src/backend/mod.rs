@@ -83,6 +83,24 @@ pub struct LogLine {
     pub logger: Option<String>,
 }
 
+/// A request to a service.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What a service answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
 /// A place to run.
 #[async_trait]
 pub trait Backend: Send + Sync {
@@ -167,6 +185,28 @@ pub trait Backend: Send + Sync {
     /// Lets a stopped run go on. Doing it twice is the same as once.
     async fn resume(&self, _run: &Run) -> Result<()> {
         Ok(())
+    }
+
+    /// Asks a service that executes there.
+    async fn invoke(&self, run: &Run, _call: Call) -> Result<Answer> {
+        Err(Error::conflict(format!("the service {} is not asked through its place to run ({})", run.function, self.name()), "ask it by its URL: run.url"))
+    }
+
+    /// Has so many replicas of a service.
+    async fn scale(&self, run: &Run, _replicas: u32) -> Result<()> {
+        Err(Error::conflict(
+            format!("the service {} executes where there is one of it ({})", run.function, self.name()),
+            "serve it on=\"kubernetes\"; here serving={\"workers\": 4} has more processes",
+        ))
+    }
+
+    /// Serves another version. `lowered` is that of the new one.
+    async fn update(&self, loads: &[Load], _lowered: &Value, _luggage: Luggage) -> Result<()> {
+        let name = loads.first().map_or("", |load| load.run.function.as_str());
+        Err(Error::conflict(
+            format!("the service {name} cannot be updated where it executes ({})", self.name()),
+            "serve it on=\"kubernetes\", or stop it and start the new version",
+        ))
     }
 
     /// The log from a byte on, and where to go on from.

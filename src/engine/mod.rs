@@ -16,6 +16,7 @@ pub mod record;
 mod release;
 pub mod resume;
 mod secrets;
+pub mod serve;
 pub mod stop;
 pub mod submit;
 pub mod sync;

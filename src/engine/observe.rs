@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::model::event::fold;
 use crate::model::name::RunId;
-use crate::model::run::Run;
+use crate::model::run::{Run, Service};
 use crate::model::state::State;
 
 /// How often the store is asked about a run that executes where this process cannot look (on another machine of the team).
@@ -31,6 +31,8 @@ pub enum Seen {
         state: State,
         updated: Timestamp,
         folded: u64,
+        /// Of a service: whether all of it answers.
+        ready: bool,
     },
     Ended(Box<Run>),
     /// The record could not be written or the run not be looked at; the run itself goes on.
@@ -39,7 +41,11 @@ pub enum Seen {
 
 impl Seen {
     fn of(run: &Run) -> Self {
-        if run.state.is_final() { Self::Ended(Box::new(run.clone())) } else { Self::Going { state: run.state, updated: run.updated, folded: run.folded } }
+        if run.state.is_final() {
+            Self::Ended(Box::new(run.clone()))
+        } else {
+            Self::Going { state: run.state, updated: run.updated, folded: run.folded, ready: run.service.as_ref().is_some_and(Service::is_ready) }
+        }
     }
 }
 
@@ -139,10 +145,19 @@ impl Engine {
         }
     }
 
-    /// Waits for the end, `timeout` at most. Gives the newest record, ended or not.
+    /// Waits for the end, of a service until it answers, `timeout` at most. Gives the newest record, ended or not.
     pub async fn wait(self: &Arc<Self>, id: RunId, timeout: Option<Duration>) -> Result<Run> {
+        self.wait_until(id, timeout, true).await
+    }
+
+    /// Waits for the end, of a service too, `timeout` at most.
+    pub(super) async fn wait_for_end(self: &Arc<Self>, id: RunId, timeout: Option<Duration>) -> Result<Run> {
+        self.wait_until(id, timeout, false).await
+    }
+
+    async fn wait_until(self: &Arc<Self>, id: RunId, timeout: Option<Duration>, answers: bool) -> Result<Run> {
         let run = self.find_run(&id.to_string()).await?;
-        if run.state.is_final() {
+        if run.state.is_final() || (answers && run.service.as_ref().is_some_and(Service::is_ready)) {
             return Ok(run);
         }
         let mut seen = self.follow(&run);
@@ -152,6 +167,7 @@ impl Engine {
                 match now {
                     Seen::Ended(run) => return Ok(*run),
                     Seen::Failed(error) => return Err(Error::store(format!("run {id} is not followed any more: {error}"), "mend that, then wait again; the run itself goes on")),
+                    Seen::Going { ready: true, .. } if answers => return self.find_run(&id.to_string()).await,
                     Seen::Going { .. } => {}
                 }
                 if seen.changed().await.is_err() {
@@ -175,7 +191,7 @@ impl Engine {
         }
         let mut seen = self.follow(run);
         let newer = |seen: &Seen| match seen {
-            Seen::Going { state, updated, folded } => *updated != run.updated || *folded != run.folded || *state != run.state,
+            Seen::Going { state, updated, folded, .. } => *updated != run.updated || *folded != run.folded || *state != run.state,
             Seen::Ended(_) | Seen::Failed(_) => true,
         };
         let _ = tokio::time::timeout(timeout, seen.wait_for(newer)).await;

@@ -84,7 +84,9 @@ impl Engine {
         TaskParameters::read(&request.extra)?;
         let signature = function.signature();
         let (parameters, inputs) = keys_to_inputs(signature.as_ref(), request.parameters, request.inputs)?;
-        if let Some(signature) = &signature {
+        if let Some(signature) = &signature
+            && runtime.takes_arguments(&action)
+        {
             signature.check(function.name.as_str(), &parameters, &inputs.keys().map(String::as_str).collect::<BTreeSet<_>>())?;
         }
         let secrets = request.secrets.iter().map(|name| Ok((name.clone(), super::secrets::reference(project, name)?))).collect::<Result<_>>()?;
@@ -132,6 +134,7 @@ impl Engine {
             error: None,
             cache_key: None,
             log: None,
+            service: None,
             folded: 0,
             created: now,
             updated: now,

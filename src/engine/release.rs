@@ -45,7 +45,7 @@ impl Engine {
 
     async fn release_when_ready(self: &Arc<Self>, backend: &dyn Backend, run: &Run) -> Result<()> {
         for upstream in upstreams(run) {
-            self.wait(upstream, None).await?;
+            self.wait_for_end(upstream, None).await?;
         }
         self.release_now(backend, run).await.map(drop)
     }

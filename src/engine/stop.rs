@@ -36,7 +36,7 @@ impl Engine {
             return Err(Error::conflict(format!("run {} executes {place}", run.id), cure));
         }
         backend.stop(&run).await?;
-        let run = self.wait(run.id, Some(Duration::from_secs_f64(run.spec.grace + WRITING))).await?;
+        let run = self.wait_for_end(run.id, Some(Duration::from_secs_f64(run.spec.grace + WRITING))).await?;
         if run.state.is_final() {
             return Ok(run);
         }

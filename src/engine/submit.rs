@@ -108,6 +108,7 @@ impl Engine {
         }
         // Step 3, translate: pure.
         let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
+        run.service = plan.service(run.spec.task()?.replicas);
         Ok(Found::New(function, Box::new(Load { run, plan, inputs, staging, slots: Vec::new(), pieces: 0 })))
     }
 

@@ -37,6 +37,22 @@ pub enum Event {
         #[serde(default)]
         python: Option<String>,
     },
+    /// A service answers: so many of it, at that URL.
+    Ready {
+        time: f64,
+        #[serde(default)]
+        url: Option<String>,
+        #[serde(default = "one")]
+        ready: u32,
+        #[serde(default)]
+        replicas: Option<u32>,
+    },
+    /// A service does not answer (any more).
+    Unready {
+        time: f64,
+        #[serde(default)]
+        message: Option<String>,
+    },
     /// A phase took so many seconds.
     Mark {
         time: f64,
@@ -69,6 +85,10 @@ pub enum Event {
     },
     /// The end.
     End(Box<End>),
+}
+
+const fn one() -> u32 {
+    1
 }
 
 /// An entity as the runner logged it.
@@ -188,6 +208,26 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
             if let Some(python) = python {
                 run.provenance.insert("python".into(), python.into());
             }
+            if let Some(service) = run.service.as_mut().filter(|service| !service.announces && service.ready == 0) {
+                service.ready = service.replicas;
+            }
+        }
+        Event::Ready { time, url, ready, replicas } => {
+            run.updated = run.updated.max(from_seconds(time));
+            if let Some(service) = &mut run.service {
+                service.ready = ready;
+                service.replicas = replicas.unwrap_or(service.replicas);
+                service.url = url.or(service.url.take());
+            }
+        }
+        Event::Unready { time, message } => {
+            run.updated = run.updated.max(from_seconds(time));
+            if let Some(service) = &mut run.service {
+                service.ready = 0;
+            }
+            if message.is_some() {
+                run.history.push(Transition { state: run.state, time: run.updated, message });
+            }
         }
         Event::Mark { name, seconds, .. } => *run.marks.entry(name).or_default() += seconds,
         Event::Metric { time, name, value, step } => {
@@ -224,6 +264,9 @@ fn fold_end(run: &mut Run, mut end: End) -> Result<()> {
         run.transition(State::Running, end.started.map_or(time, from_seconds), None)?;
     }
     run.transition(end.state, time, end.error.as_ref().map(|error| error.message.clone()))?;
+    if let Some(service) = &mut run.service {
+        service.ready = 0;
+    }
     run.attempts = run.attempts.max(end.attempts);
     run.seconds = end.seconds;
     run.shape = end.shape;

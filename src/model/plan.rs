@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::run::RunSpec;
+use super::run::{RunSpec, Service};
 use super::workload::{Process, Workload};
 use crate::error::Result;
 
@@ -39,6 +39,14 @@ impl Plan {
     #[must_use]
     pub const fn calls(&self) -> bool {
         matches!(self, Self::Task(Workload { process: Process::Call(_), .. }) | Self::Service(Workload { process: Process::Call(_), .. }))
+    }
+
+    /// How a service stands that has not begun. None for what is none.
+    #[must_use]
+    pub fn service(&self, replicas: Option<i32>) -> Option<Service> {
+        let Self::Service(workload) = self else { return None };
+        let replicas = replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1);
+        Some(Service { replicas, announces: matches!(workload.process, Process::Serve(_)), ..Service::default() })
     }
 
     /// The word for messages.

@@ -67,11 +67,38 @@ pub struct Run {
     /// Where the archived log is, below the artifact store.
     #[serde(default)]
     pub log: Option<String>,
+    /// Of a service: how it stands. None for what runs to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
     /// How many bytes of the runner's events this record holds already.
     #[serde(default)]
     pub folded: u64,
     pub created: Timestamp,
     pub updated: Timestamp,
+}
+
+/// How a service stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// How many of it there should be.
+    pub replicas: u32,
+    /// How many of them answer.
+    #[serde(default)]
+    pub ready: u32,
+    /// Where it is reached, from where it executes.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Whether it says itself when it is ready. Else it is as soon as it runs.
+    #[serde(default)]
+    pub announces: bool,
+}
+
+impl Service {
+    /// Whether all of it answers.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.ready >= self.replicas && self.replicas > 0
+    }
 }
 
 /// What was asked for.

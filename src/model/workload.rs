@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::resources::Resources;
@@ -47,8 +48,27 @@ pub enum Process {
     Call(Call),
     /// A program and its arguments; its exit code decides.
     Command(Vec<String>),
+    /// A Python function, served over HTTP by the runner until it is stopped.
+    Serve(Serve),
     /// What an image starts by itself, or what is started in it instead; its exit code decides.
     Container(Container),
+}
+
+/// A Python function to serve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Serve {
+    /// `module:function`, or `module:application`.
+    pub handler: String,
+    /// Settings of the server, by name: `docs/serving.md`. Where it listens is the place's to say, but for `port`.
+    pub settings: Map<String, Value>,
+}
+
+impl Serve {
+    /// The port that it listens at.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.settings.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok()).unwrap_or(8080)
+    }
 }
 
 /// The process of a container. Where both are left out, it is the one that the image names.

@@ -12,8 +12,8 @@ use super::errors::carry;
 use super::pending::Pending;
 use super::plugin::Plugin;
 use super::threads;
-use crate::backend::kubernetes;
 use crate::backend::local::Settings;
+use crate::backend::{Call, kubernetes};
 use crate::engine::define::Definition;
 use crate::engine::entities::NewEntity;
 use crate::engine::inline::Inline;
@@ -247,6 +247,24 @@ impl Engine {
     fn stop(&self, text: String) -> Pending {
         let core = self.0.clone();
         Pending::new(async move { core.stop(&text).await })
+    }
+
+    #[pyo3(signature = (id, method, path, headers, body, timeout))]
+    fn invoke(&self, id: String, method: String, path: String, headers: Vec<(String, String)>, body: Option<Vec<u8>>, timeout: Option<f64>) -> PyResult<Pending> {
+        let (core, call) = (self.0.clone(), Call { method, path, headers, body: body.unwrap_or_default() });
+        let timeout = timeout.map(Duration::try_from_secs_f64).transpose().map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+        Ok(Pending::new(async move { core.invoke(&id, call, timeout).await.map(|answer| (answer.status, answer.headers, answer.body)) }))
+    }
+
+    fn scale(&self, id: String, replicas: u32) -> Pending {
+        let core = self.0.clone();
+        Pending::new(async move { core.scale(&id, replicas).await })
+    }
+
+    #[pyo3(signature = (id, version))]
+    fn update_service(&self, id: String, version: Option<String>) -> Pending {
+        let core = self.0.clone();
+        Pending::new(async move { core.update_service(&id, version.as_deref()).await })
     }
 
     fn resume(&self, text: String) -> Pending {

@@ -23,6 +23,11 @@ pub trait Runtime: Send + Sync {
     /// The actions it has; the first is the default.
     fn actions(&self) -> Vec<String>;
 
+    /// Whether the run's parameters are the function's arguments for that action.
+    fn takes_arguments(&self, _action: &str) -> bool {
+        true
+    }
+
     /// Checks a function's spec when it is defined. The error names the field.
     fn check(&self, spec: &Map<String, Value>) -> Result<()>;
 

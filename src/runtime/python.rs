@@ -8,10 +8,13 @@ use crate::error::{Error, Result, did_you_mean};
 use crate::model::function::Function;
 use crate::model::plan::Plan;
 use crate::model::run::RunSpec;
-use crate::model::workload::{Call, Process, Workload};
+use crate::model::workload::{Call, Process, Serve, Workload};
 
 /// The runtime.
 pub struct Python;
+
+/// What serving needs to have installed: the server, and what makes it fast.
+pub const SERVER: [&str; 3] = ["uvicorn>=0.30,<1", "httptools>=0.6", "uvloop>=0.17"];
 
 /// What a spec may hold.
 const FIELDS: [&str; 5] = ["source", "signature", "outputs", "requirements", "image"];
@@ -47,7 +50,12 @@ impl Runtime for Python {
     }
 
     fn actions(&self) -> Vec<String> {
-        vec!["job".into()]
+        vec!["job".into(), "serve".into()]
+    }
+
+    fn takes_arguments(&self, action: &str) -> bool {
+        // What a service is started with is for its `init`; the arguments come with each request.
+        action != "serve"
     }
 
     fn check(&self, spec: &Map<String, Value>) -> Result<()> {
@@ -69,10 +77,25 @@ impl Runtime for Python {
         Ok(())
     }
 
-    fn translate(&self, function: &Function, _action: &str, run: &RunSpec) -> Result<Plan> {
+    fn translate(&self, function: &Function, action: &str, run: &RunSpec) -> Result<Plan> {
         let spec = Spec::parse(&function.spec)?;
-        let call = Process::Call(Call { handler: spec.source.handler, outputs: spec.outputs });
-        Plan::Task(Workload { image: spec.image, requirements: spec.requirements, ..Workload::of(call, run) }).with_image_of(run)
+        let plan = match action {
+            "serve" => {
+                let mut settings = run.task()?.serving;
+                if !run.parameters.is_empty() {
+                    settings.insert("init_parameters".into(), run.parameters.clone().into());
+                }
+                let serve = Process::Serve(Serve { handler: spec.source.handler, settings });
+                // An environment of its own has nothing but its requirements.
+                let server = SERVER.iter().filter(|_| !spec.requirements.is_empty()).map(|&requirement| requirement.to_owned());
+                Plan::Service(Workload { image: spec.image, requirements: spec.requirements.iter().cloned().chain(server).collect(), ..Workload::of(serve, run) })
+            }
+            _ => {
+                let call = Process::Call(Call { handler: spec.source.handler, outputs: spec.outputs });
+                Plan::Task(Workload { image: spec.image, requirements: spec.requirements, ..Workload::of(call, run) })
+            }
+        };
+        plan.with_image_of(run)
     }
 }
 

@@ -144,6 +144,11 @@ fn frozen(function: &Function, workload: &Workload, placed: Option<&Placed>, loa
     let secrets: Vec<&String> = run.spec.secrets.keys().collect();
     let task = match &workload.process {
         Process::Call(call) => json!({"call": {"path": null, "handler": call.handler, "outputs": call.outputs, "signature": function.spec.get("signature")}}),
+        Process::Serve(serve) => {
+            let mut settings = serve.settings.clone();
+            settings.insert("host".into(), "0.0.0.0".into());
+            json!({"call": {"path": null, "handler": serve.handler, "signature": function.spec.get("signature")}, "serve": settings})
+        }
         Process::Command(arguments) => json!({"command": arguments}),
         Process::Container(container) => json!({"container": container}),
     };
@@ -158,7 +163,7 @@ fn frozen(function: &Function, workload: &Workload, placed: Option<&Placed>, loa
         "concurrency": 0,
         "record": record(load),
     });
-    if let Process::Call(_) = workload.process {
+    if let Process::Call(_) | Process::Serve(_) = workload.process {
         frozen["pod"] = json!({
             "secrets": secrets,
             "code": match placed { None => Value::Null, Some(Placed::Annotation(_)) => "annotation".into(), Some(Placed::Volume(..)) => "volume".into() },

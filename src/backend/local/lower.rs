@@ -23,13 +23,13 @@ pub type Tool<'a> = &'a dyn Fn() -> Result<&'a Path>;
 pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Function, load: &Load) -> Result<Value> {
     let Load { run, plan, inputs, .. } = load;
     let workload = match plan {
-        Plan::Task(workload) => workload,
-        Plan::Service(_) | Plan::Build(_) | Plan::Manifests(_) => {
+        Plan::Task(workload) | Plan::Service(workload) => workload,
+        Plan::Build(_) | Plan::Manifests(_) => {
             return Err(Error::invalid(
                 "action",
                 &run.action,
                 format!("{}: the local backend does not execute a {} yet", run.action, plan.name()),
-                "use the action `job`, or run it on=\"kubernetes\"",
+                "use another action, or run it on=\"kubernetes\"",
             ));
         }
     };
@@ -46,7 +46,7 @@ pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Functi
     let cwd = match workload.process {
         // Podman leaves files where it is started; what runs in the container does not see that folder.
         Process::Container(_) => RunFolder::of(home, run.id).path().display().to_string().into(),
-        Process::Call(_) | Process::Command(_) => run.provenance.get("cwd").cloned().unwrap_or_default(),
+        Process::Call(_) | Process::Serve(_) | Process::Command(_) => run.provenance.get("cwd").cloned().unwrap_or_default(),
     };
     Ok(json!({
         "protocol": PROTOCOL,
@@ -57,7 +57,8 @@ pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Functi
         "parameters": run.spec.parameters, "inputs": inputs, "needs": needs,
         "envs": envs(workload), "requirements": workload.requirements,
         "timeout": run.spec.timeout, "grace": run.spec.grace, "retries": run.spec.retries,
-        "concurrency": if run.provenance.contains_key("parent") { 0 } else { settings.concurrency },
+        // What a run starts while it goes on, and what goes on until it is stopped, must not keep others waiting.
+        "concurrency": if run.provenance.contains_key("parent") || matches!(plan, Plan::Service(_)) { 0 } else { settings.concurrency },
         "record": run,
     }))
 }
@@ -70,6 +71,10 @@ fn task(home: &Path, tool: Tool<'_>, function: &Function, load: &Load, workload:
             "outputs": call.outputs,
             "signature": function.spec.get("signature"),
         }}),
+        Process::Serve(serve) => json!({
+            "call": {"path": code::path(home, function), "handler": serve.handler, "signature": function.spec.get("signature")},
+            "serve": serve.settings,
+        }),
         Process::Command(arguments) => json!({"command": arguments}),
         Process::Container(container) => container::task(tool()?, &load.run, workload, container)?,
     })

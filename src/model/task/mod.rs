@@ -52,6 +52,8 @@ pub struct TaskParameters {
     pub service_ports: Vec<ServicePort>,
     pub service_type: Option<ServiceType>,
     pub service_name: Option<String>,
+    /// Of a function that is served: settings of the server.
+    pub serving: Map<String, Value>,
 }
 
 /// A port of a service, and that of its containers behind it.
@@ -84,7 +86,7 @@ impl ServiceType {
 }
 
 /// The names of all of them.
-pub const FIELDS: [&str; 23] = [
+pub const FIELDS: [&str; 24] = [
     "profile",
     "node_selector",
     "affinity",
@@ -108,7 +110,12 @@ pub const FIELDS: [&str; 23] = [
     "service_ports",
     "service_type",
     "service_name",
+    "serving",
 ];
+
+/// The settings of the server that a run may give; where it listens is the place's to say. Their values are checked by the server, which knows them.
+pub const SERVING: [&str; 15] =
+    ["port", "workers", "concurrency", "queue", "max_body", "timeout", "grace", "drain", "keep_alive", "head_timeout", "log_requests", "metrics", "debug", "init", "form"];
 
 /// The prefix of our own annotations.
 const OURS: &str = "runwright.dev/";
@@ -146,6 +153,7 @@ impl TaskParameters {
             service_ports: service_ports(&fields)?,
             service_type: service_type(&fields)?,
             service_name: fields.value("service_name").map(|value| SERVICE.check_value("service_name", value).map(str::to_owned)).transpose()?,
+            serving: serving(&fields)?,
         })
     }
 }
@@ -168,6 +176,13 @@ fn named(fields: &Fields, field: &str) -> Result<Option<String>> {
 /// A mapping in Kubernetes' own form.
 fn mapping<'a, T: serde::Deserialize<'a>>(fields: &Fields<'a>, field: &str) -> Result<Option<T>> {
     fields.value(field).map(|value| strict::read(&fields.place_of(field), value)).transpose()
+}
+
+fn serving(fields: &Fields) -> Result<Map<String, Value>> {
+    let Some(given) = fields.value("serving") else { return Ok(Map::new()) };
+    let given = given.as_object().ok_or_else(|| not("serving", given, "settings of the server, such as {\"workers\": 2}"))?;
+    Fields::read("serving", "serving", given, &SERVING)?;
+    Ok(given.clone())
 }
 
 fn small(fields: &Fields, field: &str, number: Option<i64>) -> Result<Option<i32>> {

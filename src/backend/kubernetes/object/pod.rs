@@ -27,10 +27,10 @@ const DELIVERY: i64 = 20;
 
 pub fn template(around: &Surroundings<'_>, run: &Run, workload: &Workload, placed: Option<&Placed>, pieces: usize) -> Result<PodTemplateSpec> {
     let image = workload.image.as_deref().unwrap_or(around.image);
-    let calls = matches!(workload.process, Process::Call(_));
+    let calls = matches!(workload.process, Process::Call(_) | Process::Serve(_));
     let mounts = if calls { mounts(placed, pieces, !run.spec.secrets.is_empty()) } else { Vec::new() };
     let (command, args) = match &workload.process {
-        Process::Call(_) => (boot("job"), Vec::new()),
+        Process::Call(_) | Process::Serve(_) => (boot("job"), Vec::new()),
         Process::Command(arguments) => (arguments.clone(), Vec::new()),
         Process::Container(container) => (container.command.clone(), container.args.clone()),
     };
