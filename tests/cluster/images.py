@@ -118,10 +118,8 @@ def named(name: str) -> Image:
 def push(name: str) -> str:
     """Put one of the images (`busybox:1`) into the local registry; the name to pull it by."""
     image = named(name)
-    _ctr("image", "tag", "--force", image.tag, image.registry_tag)
-    _ctr("image", "push", "--plain-http", image.registry_tag)
-    # Only a pod that really pulls it shall have it.
-    _ctr("image", "remove", image.registry_tag)
+    # Under its own name: a second one in containerd, removed afterwards, would make the kubelet forget the image.
+    _ctr("image", "push", "--plain-http", image.registry_tag, image.tag)
     return image.registry_tag
 
 
