@@ -35,6 +35,7 @@ CLUSTER = {
     "security_context",
     "service_name",
     "serving",
+    "building",
     "service_ports",
     "service_type",
     "tolerations",

@@ -120,6 +120,8 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
     if options.get("retries") is not None:
         request["retries"] = _retries(options["retries"])
     extra = {name: options[name] for name in CLUSTER if options.get(name) is not None}
+    if options.get("action") == "build":
+        extra["building"] = _building(function, extra.get("building"))
     if extra:
         request["extra"] = extra
     arguments = Arguments()
@@ -140,6 +142,18 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
     if arguments.staging is not None:
         request["staging"] = arguments.staging
     return request, arguments
+
+
+def _building(function: Function, given: Any) -> Any:
+    """The settings of the builder; where the image goes is RUNWRIGHT_REGISTRY's to say where they do not."""
+    import os
+
+    registry = os.environ.get("RUNWRIGHT_REGISTRY")
+    if given is not None and (not isinstance(given, dict) or "target" in given):
+        return given
+    # Names of images are of lower case.
+    target = {"target": f"{registry.rstrip('/')}/{function.project}/{function.name}".lower()} if registry else {}
+    return {**target, **(given or {})}
 
 
 def _place(options: dict[str, Any]) -> Record:

@@ -107,6 +107,11 @@ pub trait Backend: Send + Sync {
     /// Its name, as in `on="…"`.
     fn name(&self) -> &'static str;
 
+    /// Whether what executes there executes in an image.
+    fn uses_images(&self) -> bool {
+        false
+    }
+
     /// Whether all runs of a fan-out are lowered and handed over as one.
     fn gathers(&self) -> bool {
         false

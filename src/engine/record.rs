@@ -113,6 +113,7 @@ impl Engine {
                 retries: request.retries.unwrap_or_default(),
                 grace: request.grace.unwrap_or(10.0),
                 labels: request.labels,
+                built: None,
                 map: request.map,
                 extra: request.extra,
             },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Engine;
 use super::record::{Request, cache_key};
@@ -13,9 +13,13 @@ use crate::backend::{Backend, Load, Luggage};
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::model::function::Function;
+use crate::model::name::Digest;
 use crate::model::project::Project;
 use crate::model::run::Run;
 use crate::store::RunFilter;
+
+/// The action that makes an image of a version.
+const BUILD: &str = "build";
 
 /// What is handed over at once: a run, or all runs of a fan-out where the backend gathers them. Nothing of it exists yet.
 struct Parcel {
@@ -99,12 +103,18 @@ impl Engine {
         let (cache, staging, place) = (request.cache, request.staging.take(), std::mem::take(&mut request.place));
         let mut run = self.record(&project, &function, request, backend.name())?;
         run.reference = backend.reference(&run, &place)?;
+        if backend.uses_images() && run.action.as_str() != BUILD {
+            run.spec.built = self.built(&function).await?;
+        }
         let inputs = self.resolve_inputs(backend, &function, &mut run).await?;
         if cache {
             run.cache_key = Some(cache_key(&run, &inputs));
             if let Some(found) = self.cached(&run).await? {
                 return Ok(Found::Cached(Box::new(found)));
             }
+        }
+        if run.action.as_str() == BUILD {
+            run.cache_key = Some(build_key(&function));
         }
         // Step 3, translate: pure.
         let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
@@ -158,6 +168,19 @@ impl Engine {
         outcome
     }
 
+    /// The image that was built of a version last.
+    async fn built(&self, function: &Function) -> Result<Option<String>> {
+        let filter = RunFilter {
+            project: Some(function.project.clone()),
+            cache_key: Some(build_key(function)),
+            state: Some(crate::model::state::State::Completed),
+            limit: Some(1),
+            ..RunFilter::default()
+        };
+        let build = self.store.runs(&filter).await?.pop();
+        Ok(build.and_then(|run| run.results.get("image")?.as_str().map(str::to_owned)))
+    }
+
     /// The newest completed run of the same version, parameters and inputs.
     pub(super) async fn cached(&self, run: &Run) -> Result<Option<Run>> {
         let filter = RunFilter {
@@ -175,6 +198,11 @@ impl Engine {
         let end = End::not_started(error);
         let _ = self.store.update_run(run.id, |run| crate::model::event::fold(run, Event::End(Box::new(end.clone()))).map(|()| true)).await;
     }
+}
+
+/// By what the builds of a version are found.
+fn build_key(function: &Function) -> Digest {
+    Digest::of_json(&json!({"function": function.name, "built": function.version}))
 }
 
 /// Whether a run is of the same fan-out as those before it.

@@ -26,7 +26,7 @@ impl Plan {
     pub fn with_image_of(mut self, run: &RunSpec) -> Result<Self> {
         if let Self::Task(workload) | Self::Service(workload) = &mut self {
             let task = run.task()?;
-            workload.image = task.image.or_else(|| workload.image.take());
+            workload.image = task.image.or_else(|| run.built.clone()).or_else(|| workload.image.take());
             workload.image_pull_policy = task.image_pull_policy.or(workload.image_pull_policy);
             if !task.image_pull_secrets.is_empty() {
                 workload.image_pull_secrets = task.image_pull_secrets;

@@ -125,6 +125,9 @@ pub struct RunSpec {
     pub grace: f64,
     #[serde(default)]
     pub labels: Vec<String>,
+    /// The image that was built of its version, and takes the place of image and requirements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<String>,
     /// The fan-out that it belongs to, and its place there.
     #[serde(default)]
     pub map: Option<MapItem>,

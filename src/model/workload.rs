@@ -40,6 +40,17 @@ impl Workload {
     }
 }
 
+impl Workload {
+    /// The arguments of a call that are not the run's own parameters.
+    #[must_use]
+    pub const fn parameters(&self) -> Option<&Map<String, Value>> {
+        match &self.process {
+            Process::Call(call) => call.parameters.as_ref(),
+            Process::Serve(_) | Process::Command(_) | Process::Container(_) => None,
+        }
+    }
+}
+
 /// The process itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -119,4 +130,7 @@ pub struct Call {
     /// The declared output names.
     #[serde(default)]
     pub outputs: Option<Vec<String>>,
+    /// Its arguments, where they are not the run's own parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Map<String, Value>>,
 }

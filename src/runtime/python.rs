@@ -16,8 +16,11 @@ pub struct Python;
 /// What serving needs to have installed: the server, and what makes it fast.
 pub const SERVER: [&str; 3] = ["uvicorn>=0.30,<1", "httptools>=0.6", "uvloop>=0.17"];
 
+/// What makes an image of a version: `docs/decisions/0006-an-image-is-base-and-layers.md`.
+const BUILDER: &str = "_runwright.execute.builder.run:image";
+
 /// What a spec may hold.
-const FIELDS: [&str; 5] = ["source", "signature", "outputs", "requirements", "image"];
+const FIELDS: [&str; 6] = ["source", "signature", "outputs", "requirements", "image", "base_image"];
 
 /// What this runtime reads of a function's spec.
 #[derive(Deserialize)]
@@ -29,6 +32,9 @@ struct Spec {
     requirements: Vec<String>,
     #[serde(default)]
     image: Option<String>,
+    /// What an image is built on.
+    #[serde(default)]
+    base_image: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -50,12 +56,12 @@ impl Runtime for Python {
     }
 
     fn actions(&self) -> Vec<String> {
-        vec!["job".into(), "serve".into()]
+        vec!["job".into(), "serve".into(), "build".into()]
     }
 
     fn takes_arguments(&self, action: &str) -> bool {
-        // What a service is started with is for its `init`; the arguments come with each request.
-        action != "serve"
+        // What a service is started with is for its `init`; the arguments come with each request. What is built is not called.
+        action == "job"
     }
 
     fn check(&self, spec: &Map<String, Value>) -> Result<()> {
@@ -79,24 +85,73 @@ impl Runtime for Python {
 
     fn translate(&self, function: &Function, action: &str, run: &RunSpec) -> Result<Plan> {
         let spec = Spec::parse(&function.spec)?;
-        let plan = match action {
-            "serve" => {
-                let mut settings = run.task()?.serving;
-                if !run.parameters.is_empty() {
-                    settings.insert("init_parameters".into(), run.parameters.clone().into());
-                }
-                let serve = Process::Serve(Serve { handler: spec.source.handler, settings });
-                // An environment of its own has nothing but its requirements.
-                let server = SERVER.iter().filter(|_| !spec.requirements.is_empty()).map(|&requirement| requirement.to_owned());
-                Plan::Service(Workload { image: spec.image, requirements: spec.requirements.iter().cloned().chain(server).collect(), ..Workload::of(serve, run) })
-            }
-            _ => {
-                let call = Process::Call(Call { handler: spec.source.handler, outputs: spec.outputs });
-                Plan::Task(Workload { image: spec.image, requirements: spec.requirements, ..Workload::of(call, run) })
-            }
-        };
-        plan.with_image_of(run)
+        match action {
+            "serve" => serve(spec, run),
+            "build" => build(function, spec, run),
+            _ => job(spec, run),
+        }
+        .and_then(|plan| plan.with_image_of(run))
     }
+}
+
+fn job(spec: Spec, run: &RunSpec) -> Result<Plan> {
+    let call = Process::Call(Call { handler: spec.source.handler, outputs: spec.outputs, parameters: None });
+    Ok(Plan::Task(Workload { image: spec.image, requirements: still_required(spec.requirements, run), ..Workload::of(call, run) }))
+}
+
+fn serve(spec: Spec, run: &RunSpec) -> Result<Plan> {
+    let mut settings = run.task()?.serving;
+    if !run.parameters.is_empty() {
+        settings.insert("init_parameters".into(), run.parameters.clone().into());
+    }
+    let serve = Process::Serve(Serve { handler: spec.source.handler, settings });
+    let mut requirements = still_required(spec.requirements, run);
+    if !requirements.is_empty() {
+        // An environment of its own has nothing but its requirements.
+        requirements.extend(SERVER.map(str::to_owned));
+    }
+    Ok(Plan::Service(Workload { image: spec.image, requirements, ..Workload::of(serve, run) }))
+}
+
+/// The builder is a function that the runner brings; it runs in a container of the base image.
+fn build(function: &Function, spec: Spec, run: &RunSpec) -> Result<Plan> {
+    let mut settings = run.task()?.building;
+    let base = settings.remove("base_image").and_then(|base| base.as_str().map(str::to_owned)).or(spec.base_image).or(spec.image);
+    if let Some(base) = &base {
+        settings.insert("base".into(), base.clone().into());
+    }
+    let requirements =
+        spec.requirements.iter().map(String::as_str).chain(settings.remove("serve").and_then(|serve| serve.as_bool()).unwrap_or(true).then_some(SERVER).into_iter().flatten());
+    settings.insert("requirements".into(), requirements.collect::<Vec<_>>().into());
+    settings.insert("code".into(), true.into());
+    if let Some(Value::String(secret)) = settings.get("credentials") {
+        if !run.secrets.contains_key(secret) {
+            return Err(Error::invalid(
+                "building.credentials",
+                secret,
+                format!("building.credentials={secret:?} is no secret of this run"),
+                format!("name it in secrets=[{secret:?}], too; its value is the text of a docker config.json"),
+            ));
+        }
+        let variable = format!("${secret}");
+        settings.insert("credentials".into(), variable.into());
+    }
+    if !settings.contains_key("target") {
+        return Err(Error::invalid(
+            "building.target",
+            "",
+            format!("{}: it is not said where the image goes", function.name),
+            "give building={\"target\": \"registry.example/team/image\"}, or set RUNWRIGHT_REGISTRY",
+        ));
+    }
+    let parameters = Map::from_iter([("settings".to_owned(), settings.into())]);
+    let call = Process::Call(Call { handler: BUILDER.into(), outputs: None, parameters: Some(parameters) });
+    Ok(Plan::Build(Workload { image: base, ..Workload::of(call, run) }))
+}
+
+/// The requirements that the image does not have: one that was built of this version has all.
+fn still_required(requirements: Vec<String>, run: &RunSpec) -> Vec<String> {
+    if run.built.is_some() { Vec::new() } else { requirements }
 }
 
 /// The beginning of a PEP 508 requirement, or a reference to one by URL or path. What the installer alone can tell (does it exist?) it tells.

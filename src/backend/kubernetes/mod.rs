@@ -224,6 +224,10 @@ impl Backend for Kubernetes {
         "kubernetes"
     }
 
+    fn uses_images(&self) -> bool {
+        true
+    }
+
     fn gathers(&self) -> bool {
         true
     }

@@ -23,8 +23,8 @@ pub type Tool<'a> = &'a dyn Fn() -> Result<&'a Path>;
 pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Function, load: &Load) -> Result<Value> {
     let Load { run, plan, inputs, .. } = load;
     let workload = match plan {
-        Plan::Task(workload) | Plan::Service(workload) => workload,
-        Plan::Build(_) | Plan::Manifests(_) => {
+        Plan::Task(workload) | Plan::Service(workload) | Plan::Build(workload) => workload,
+        Plan::Manifests(_) => {
             return Err(Error::invalid(
                 "action",
                 &run.action,
@@ -54,7 +54,7 @@ pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Functi
         "task": task(home, tool, function, load, workload)?,
         "python": settings.python,
         "cwd": cwd,
-        "parameters": run.spec.parameters, "inputs": inputs, "needs": needs,
+        "parameters": workload.parameters().unwrap_or(&run.spec.parameters), "inputs": inputs, "needs": needs,
         "envs": envs(workload), "requirements": workload.requirements,
         "timeout": run.spec.timeout, "grace": run.spec.grace, "retries": run.spec.retries,
         // What a run starts while it goes on, and what goes on until it is stopped, must not keep others waiting.

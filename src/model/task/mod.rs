@@ -54,6 +54,8 @@ pub struct TaskParameters {
     pub service_name: Option<String>,
     /// Of a function that is served: settings of the server.
     pub serving: Map<String, Value>,
+    /// Of an image that is built: settings of the builder.
+    pub building: Map<String, Value>,
 }
 
 /// A port of a service, and that of its containers behind it.
@@ -86,7 +88,7 @@ impl ServiceType {
 }
 
 /// The names of all of them.
-pub const FIELDS: [&str; 24] = [
+pub const FIELDS: [&str; 25] = [
     "profile",
     "node_selector",
     "affinity",
@@ -111,11 +113,15 @@ pub const FIELDS: [&str; 24] = [
     "service_type",
     "service_name",
     "serving",
+    "building",
 ];
 
 /// The settings of the server that a run may give; where it listens is the place's to say. Their values are checked by the server, which knows them.
 pub const SERVING: [&str; 15] =
     ["port", "workers", "concurrency", "queue", "max_body", "timeout", "grace", "drain", "keep_alive", "head_timeout", "log_requests", "metrics", "debug", "init", "form"];
+
+/// The settings of the builder that a run may give: `docs/decisions/0006-an-image-is-base-and-layers.md`.
+pub const BUILDING: [&str; 12] = ["target", "base_image", "credentials", "insecure", "env", "prefix", "platform", "installer_env", "compiled", "force", "serve", "epoch"];
 
 /// The prefix of our own annotations.
 const OURS: &str = "runwright.dev/";
@@ -153,7 +159,8 @@ impl TaskParameters {
             service_ports: service_ports(&fields)?,
             service_type: service_type(&fields)?,
             service_name: fields.value("service_name").map(|value| SERVICE.check_value("service_name", value).map(str::to_owned)).transpose()?,
-            serving: serving(&fields)?,
+            serving: settings(&fields, "serving", &SERVING, "settings of the server, such as {\"workers\": 2}")?,
+            building: settings(&fields, "building", &BUILDING, "settings of the builder, such as {\"target\": \"registry.example/team/image\"}")?,
         })
     }
 }
@@ -178,10 +185,10 @@ fn mapping<'a, T: serde::Deserialize<'a>>(fields: &Fields<'a>, field: &str) -> R
     fields.value(field).map(|value| strict::read(&fields.place_of(field), value)).transpose()
 }
 
-fn serving(fields: &Fields) -> Result<Map<String, Value>> {
-    let Some(given) = fields.value("serving") else { return Ok(Map::new()) };
-    let given = given.as_object().ok_or_else(|| not("serving", given, "settings of the server, such as {\"workers\": 2}"))?;
-    Fields::read("serving", "serving", given, &SERVING)?;
+fn settings(fields: &Fields, field: &str, known: &[&str], meaning: &str) -> Result<Map<String, Value>> {
+    let Some(given) = fields.value(field) else { return Ok(Map::new()) };
+    let given = given.as_object().ok_or_else(|| not(field, given, meaning))?;
+    Fields::read(field, field, given, known)?;
     Ok(given.clone())
 }
 
