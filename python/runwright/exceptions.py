@@ -157,6 +157,10 @@ class BaseImageError(RunError):
     """The image to build on does not exist or does not fit: no Python in it, another processor."""
 
 
+class InstructionError(RunError):
+    """An instruction of a Dockerfile failed."""
+
+
 class ConfigError(RunError):
     """A setting of a build cannot be used."""
 
@@ -209,6 +213,7 @@ BY_CAUSE: dict[str, type[RunError]] = {
     "RegistryError": RegistryError,
     "BaseImageError": BaseImageError,
     "ConfigError": ConfigError,
+    "InstructionError": InstructionError,
     "ImportFailed": ImportFailedError,
     "InputError": InputError,
     "OutputError": OutputError,

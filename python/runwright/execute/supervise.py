@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # The same attempt again would fail the same way.
-_FINAL_CAUSES = ("BaseImageError", "ConfigError", "ImportFailed", "OutputError", "RequirementError")
+_FINAL_CAUSES = ("BaseImageError", "ConfigError", "ImportFailed", "InstructionError", "OutputError", "RequirementError")
 
 
 def execute(home: str, run_id: str, frozen: dict[str, Any], slot: Any, wakeup: process.Wakeup, prepare: Any = None) -> Any:

@@ -51,6 +51,18 @@ class BaseImageError(Failed):
         super().__init__("BaseImageError", message, cure)
 
 
+class InstructionError(Failed):
+    """An instruction of a Dockerfile failed.
+
+    Attributes:
+        instruction (str | None): the one at fault, where the builder says which.
+    """
+
+    def __init__(self, message: str, cure: str | None = None, instruction: str | None = None) -> None:
+        super().__init__("InstructionError", message, cure)
+        self.instruction = instruction
+
+
 class DiskFull(Failed):
     """There is no room left for what is being installed, packed or written."""
 

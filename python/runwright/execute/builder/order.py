@@ -155,7 +155,6 @@ class _Build:
             return base
         more = tidy(folder, final, python.path, wanted.compiled and installer.native, say)
         packed = self._pack(folder, final, "packages")
-        shutil.rmtree(folder, ignore_errors=True)
         settled = environment.with_packages(base.environment, final, more)
         return put_image(self.target, base, base, [packed], environment=settled, epoch=wanted.epoch, tag=tag, say=say)
 

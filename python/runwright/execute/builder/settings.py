@@ -84,7 +84,7 @@ def read(given: dict[str, Any]) -> Settings:
         values[name] = parse(values[name], name)
     if values["target"].digest:
         raise ConfigError(f"target: {given['target']!r} has a digest, which only what is built can have", "leave it out")
-    values["requirements"] = requirements(values.get("requirements", ()))
+    values["requirements"] = requirements_in_order(values.get("requirements", ()))
     for name, make in _READERS.items():
         if name in values:
             values[name] = make(values[name], name)
@@ -94,7 +94,7 @@ def read(given: dict[str, Any]) -> Settings:
     return Settings(**values)
 
 
-def requirements(given: Any) -> tuple[str, ...]:
+def requirements_in_order(given: Any) -> tuple[str, ...]:
     """Requirement lines in order, without comments, blanks and repetitions. Raises ConfigError."""
     if isinstance(given, str) or not isinstance(given, (list, tuple)):
         raise ConfigError(f"requirements: {given!r} is not a list", "give a list like ['scikit-learn==1.5.0']")
