@@ -249,3 +249,9 @@ def test_a_failure_keeps_its_words(registry: RealRegistry, repository: str, make
     assert described["cause"] == "RegistryError"
     assert "127.0.0.1:1" in described["message"]
     assert described["cure"]
+
+
+def test_nowhere_to_work(tmp_path: Path, make: Make) -> None:
+    with pytest.raises(ConfigError, match="work: .*cannot be written") as failure:
+        make(base=python_base().write(tmp_path / "base"), target=f"oci:{tmp_path}/out", work=str(tmp_path / "none"))
+    assert "emptyDir" in (failure.value.cure or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import ssl
 import subprocess
 import time
@@ -14,7 +15,7 @@ import pytest
 from builder_lab import Base, Lines, RealRegistry, python_base
 from front import Front
 
-from runwright.execute.builder import upload
+from runwright.execute.builder import put, upload
 from runwright.execute.builder.failures import BaseImageError, RegistryError
 from tests.servers.processes import free_port
 
@@ -286,6 +287,44 @@ def test_a_download_that_is_always_cut(registry: RealRegistry, repository: str, 
     front.fault = cut
     with pytest.raises(RegistryError, match=f"{front.host} cut it"):
         make(base=f"{front.host}/{repository}:1", target=f"oci:{tmp_path}/out", insecure=[front.host], attempts=3)
+
+
+def test_a_manifest_that_is_cut_is_asked_for_again(
+    registry: RealRegistry, repository: str, front: Front, make: Make, tmp_path: Path, said: Lines
+) -> None:
+    registry.push(f"{repository}:1", python_base())
+
+    def cut(request: Any) -> bool:
+        front.answer(request, 200, b"{", [("Content-Length", "500")])
+        return front.cut(request)
+
+    times(front, 2, lambda request: "/manifests/" in request.path, cut)
+    assert make(base=f"{front.host}/{repository}:1", target=f"oci:{tmp_path}/out", insecure=[front.host])["cached"] is False
+    assert said.text.count("in the middle") == 2
+
+
+def test_a_registry_that_gives_no_parts(registry: RealRegistry, repository: str, front: Front, make: Make, tmp_path: Path) -> None:
+    noise = random.Random(3).randbytes(400_000)
+    registry.push(f"{repository}:1", Base({"noise": noise, "usr/bin/python3.11": b"", "usr/bin/python3": ("link", "python3.11")}))
+
+    def whole(request: Any) -> bool:
+        if request.command != "GET" or "/blobs/" not in request.path:
+            return False
+        body = registry.get(request.path)
+        headers = [("Content-Length", str(len(body)))]
+        if request.headers["Range"] or len(body) < 100_000:
+            return front.answer(request, 200, body, headers)
+        front.answer(request, 200, body[:150_000], headers)
+        return front.cut(request)
+
+    front.fault = whole
+    assert make(base=f"{front.host}/{repository}:1", target=f"oci:{tmp_path}/out", insecure=[front.host])["cached"] is False
+
+
+def test_the_way_of_a_large_blob_is_told(settings: dict[str, Any], make: Make, said: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(put, "_TOLD_EVERY", 0.0)
+    make(**settings)
+    assert re.search(r"the code layer: [\d.]+ kB of 30\d\.\d kB", said.text), said.text
 
 
 def test_a_blob_that_is_not_what_it_is_called(registry: RealRegistry, repository: str, front: Front, make: Make, tmp_path: Path) -> None:

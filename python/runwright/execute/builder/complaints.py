@@ -88,7 +88,7 @@ def _with_names(line: str, requirements: list[str]) -> str:
 
 
 def _asked(requirements: list[str]) -> str | None:
-    return requirements[0] if len(requirements) == 1 else None
+    return redacted(requirements[0]) if len(requirements) == 1 else None
 
 
 def _interesting(lines: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .failures import BaseImageError
 from .repository import DOCKER_INDEX, DOCKER_MANIFEST, LONGEST_MANIFEST, OCI_INDEX, OCI_MANIFEST, Document
+from .steady import Steady
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
@@ -22,6 +23,11 @@ def this_platform() -> str:
     """What images of this machine's kind say of themselves: `linux/amd64`."""
     name = machine.machine().lower()
     return f"linux/{_ARCHITECTURES.get(name, name)}"
+
+
+def fits(platform: str, wanted: str) -> bool:
+    """Whether an image for one platform runs on another: `linux/arm/v7` on `linux/arm`."""
+    return f"{platform}/".startswith(f"{wanted}/")
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def _choose(index: dict[str, Any], platform: str, shown: str) -> str:
     for entry in index["manifests"]:
         about = entry.get("platform") or {}
         name = "/".join(str(about[key]) for key in ("os", "architecture", "variant") if about.get(key))
-        if name == platform or name.startswith(f"{platform}/"):
+        if fits(name, platform):
             return str(entry["digest"])
         if "unknown" not in name:
             known.append(name)
@@ -109,7 +115,7 @@ def _choose(index: dict[str, Any], platform: str, shown: str) -> str:
 
 
 def _blob(place: Any, digest: str) -> bytes:
-    reader = place.open(digest)
+    reader = Steady(place, digest)
     try:
         pieces: list[bytes] = []
         while piece := reader.read(1 << 16):

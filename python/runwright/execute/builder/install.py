@@ -17,7 +17,7 @@ from typing import Any
 from .. import pipconfig
 from .complaints import explain
 from .failures import BaseImageError, RequirementError, redacted
-from .image import Image, this_platform
+from .image import Image, fits, this_platform
 from .look import Python
 
 _KEPT_LINES = 400
@@ -90,7 +90,7 @@ class Installer:
         """Whether this process's own Python is (like) that of the image."""
         return self._inside or (
             self._python.version == "{}.{}".format(*sys.version_info[:2])
-            and self._platform.startswith(this_platform())
+            and fits(self._platform, this_platform())
             and self._python.musl == this_musl()
         )
 
@@ -113,8 +113,11 @@ class Installer:
                 self._say("the base image has all of them")
                 return False
             if needed is not None:
+                requirements = needed
                 options = ["--target", str(folder), "--no-deps", "-r", str(self._list("missing.txt", needed))]
         self._run([*command, *options], requirements)
+        # What was kept for the second time that it is asked for needs room.
+        shutil.rmtree(self._scratch / "cache", ignore_errors=True)
         self._say(f"installed in {time.monotonic() - begin:.1f} s")
         return True
 
@@ -122,7 +125,7 @@ class Installer:
         """What installs, and its name for people."""
         pip = _pip(sys.executable, self._environment) if self.native else None
         uv = None if pip else shutil.which("uv")
-        if not pip and not uv and self._platform.startswith(this_platform()) and not self._python.musl:
+        if not pip and not uv and fits(self._platform, this_platform()) and self._python.musl == this_musl():
             other = shutil.which(f"python{self._python.version}")
             pip = _pip(other, self._environment) if other else None
         if pip:
@@ -152,6 +155,7 @@ class Installer:
         """What the base image lacks, each with its exact version; None where this pip is too old to say."""
         if _version(name) < (22, 2):
             return None
+        self._say("looking at what the base image has of them")
         report = self._scratch / "report.json"
         self._run([*command, "--dry-run", "--quiet", "--report", str(report), "-r", str(listed)], requirements)
         chosen = json.loads(report.read_text(encoding="utf-8"))["install"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from . import environment, names
 from .credentials import Credentials
-from .failures import BaseImageError, DiskFull, is_disk_full
-from .image import Image, find, this_platform
+from .failures import BaseImageError, ConfigError, DiskFull, is_disk_full
+from .image import Image, find, fits, this_platform
 from .install import Installer, this_musl
 from .layout import LayoutFolder
 from .look import Python, find_python
@@ -45,18 +45,28 @@ def build(settings: dict[str, Any], say: Callable[[str], None] = print) -> dict[
         ConfigError, BaseImageError, RegistryError, RequirementError, DiskFull: each a `Failed` with cause, message and cure. OSError.
     """
     wanted = read(settings)
-    scratch = Path(tempfile.mkdtemp(prefix="runwright-build-", dir=wanted.work))
+    scratch = _scratch(wanted.work)
     try:
         return _Build(wanted, scratch, say).run()
     except OSError as error:
-        if not is_disk_full(error):
-            raise
-        where = error.filename or scratch
-        raise DiskFull(
-            f"there is no room left for the build in {where} ({shown(shutil.disk_usage(scratch).free)} free in {scratch})"
-        ) from error
+        if is_disk_full(error):
+            room = f"{shown(shutil.disk_usage(scratch).free)} free in {scratch}"
+            raise DiskFull(f"there is no room left for the build in {error.filename or scratch} ({room})") from error
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch(parent: str | None) -> Path:
+    """A new folder for what is there during the build only."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="runwright-build-", dir=parent))
+    except OSError as error:
+        where = parent or "the folder for temporary files (TMPDIR)"
+        if is_disk_full(error):
+            raise DiskFull(f"there is no room left in {where}") from error
+        cure = "name a folder with room, in a pod that of an emptyDir"
+        raise ConfigError(f"work: {where} cannot be written: {error.strerror}", cure) from None
 
 
 class _Build:
@@ -112,7 +122,7 @@ class _Build:
 
     def _check_platform(self, base: Image) -> None:
         wanted = this_platform() if self.wanted.inside else self.wanted.platform
-        if f"{base.platform}/".startswith(f"{wanted}/"):
+        if fits(base.platform, wanted):
             return
         if self.wanted.inside:
             raise BaseImageError(

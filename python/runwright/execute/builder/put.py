@@ -13,6 +13,8 @@ from .pack import Packed
 from .steady import Steady
 from .upload import Blob
 
+_TOLD_EVERY = 5.0
+
 
 def shown(size: int) -> str:
     """A number of bytes for people."""
@@ -39,7 +41,7 @@ def copy_base(source: Any, target: Any, base: Image, say: Callable[[str], None])
             say(f"{name}: taken over from {source.name}")
             continue
         begin = time.monotonic()
-        target.put(Blob(digest, size, lambda offset, digest=digest: Steady(source, digest, offset)))  # type: ignore[misc]
+        target.put(Blob(digest, size, _telling(lambda offset, digest=digest: Steady(source, digest, offset), name, size, say)))  # type: ignore[misc]
         say(f"{name}: copied in {time.monotonic() - begin:.1f} s")
 
 
@@ -74,7 +76,8 @@ def put_image(
             say(f"the {layer.what} layer is there already")
             continue
         begin = time.monotonic()
-        target.put(Blob(layer.digest, layer.size, lambda offset, packed=packed: _file(packed, offset)))  # type: ignore[misc]
+        opened = _telling(lambda offset, packed=packed: _file(packed, offset), f"the {layer.what} layer", layer.size, say)  # type: ignore[misc]
+        target.put(Blob(layer.digest, layer.size, opened))
         say(f"pushed the {layer.what} layer: {shown(layer.size)} in {time.monotonic() - begin:.1f} s")
     document, config = extend(base, under, [packed.layer for packed in layers], environment, epoch)
     manifest = json.loads(document.raw)
@@ -89,3 +92,31 @@ def _file(packed: Packed, offset: int) -> Any:
     file = packed.path.open("rb")
     file.seek(offset)
     return file
+
+
+def _telling(opened: Callable[[int], Any], name: str, size: int, say: Callable[[str], None]) -> Callable[[int], Any]:
+    """What opens a blob, such that its way is told of every few seconds."""
+    return lambda offset: _Telling(opened(offset), name, offset, size, say)
+
+
+class _Telling:
+    """A reader that says how far it is."""
+
+    def __init__(self, inner: Any, name: str, position: int, size: int, say: Callable[[str], None]) -> None:
+        self._inner = inner
+        self._name = name
+        self._position = position
+        self._size = size
+        self._say = say
+        self._next = time.monotonic() + _TOLD_EVERY
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self._inner.read(size)
+        self._position += len(data)
+        if time.monotonic() >= self._next and self._position < self._size:
+            self._say(f"{self._name}: {shown(self._position)} of {shown(self._size)}")
+            self._next = time.monotonic() + _TOLD_EVERY
+        return data
+
+    def close(self) -> None:
+        self._inner.close()

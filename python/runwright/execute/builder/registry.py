@@ -60,6 +60,7 @@ class Registry:
         headers: dict[str, str] | None = None,
         body: Callable[[], Any] | bytes | None = None,
         follow: bool = True,
+        limit: int | None = None,
     ) -> Answer:
         """Ask until there is an answer that means something.
 
@@ -68,6 +69,7 @@ class Registry:
             what: what is being done, for people.
             good: statuses that are returned; all others raise.
             body: bytes, or what makes the body anew for each attempt.
+            limit: read a good answer whole, into its `content`, at most so many bytes.
 
         Raises:
             RegistryError: if it refuses, or does not answer after some attempts.
@@ -76,6 +78,8 @@ class Registry:
             last = number == self.patience.attempts
             try:
                 answer = self._let_in(method, path, scopes, headers or {}, body=body, follow=follow)
+                if limit is not None and answer.status in good:
+                    answer.content = answer.whole(limit)
             except (OSError, http.client.HTTPException) as error:
                 if last or self._hopeless(error) is not None:
                     raise self._silent(what, error, number) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import urllib.parse
 from dataclasses import dataclass
 from typing import Any
@@ -53,11 +54,12 @@ class Repository:
         """What a tag or digest names; None where there is no such thing. Raises RegistryError."""
         what = f"reading {self.name}{'@' if version.startswith('sha256:') else ':'}{version}"
         path = f"/v2/{self.path}/manifests/{version}"
-        answer = self.registry.ask("GET", path, what=what, scopes=self._scopes, good=(200, 404), headers={"Accept": _ACCEPT})
+        answer = self.registry.ask(
+            "GET", path, what=what, scopes=self._scopes, good=(200, 404), headers={"Accept": _ACCEPT}, limit=LONGEST_MANIFEST
+        )
         if answer.status == 404:
-            answer.close()
             return None
-        document = Document(answer.whole(LONGEST_MANIFEST), (answer.headers.get("Content-Type") or "").split(";")[0].strip())
+        document = Document(answer.content, (answer.headers.get("Content-Type") or "").split(";")[0].strip())
         wanted = version if version.startswith("sha256:") else answer.headers.get("Docker-Content-Digest")
         if wanted and wanted.startswith("sha256:") and wanted != document.digest:
             message = f"{what}: the registry {self.registry.host} gave something else ({document.digest})"
@@ -83,6 +85,7 @@ class Repository:
         answer = self.registry.ask(
             "GET", path, what=f"reading {digest} of {self.name}", scopes=self._scopes, good=(200, 206), headers=headers
         )
+        # One that gives no parts gives all of it.
         left = offset if answer.status == 200 else 0
         while left > 0 and (skipped := answer.read(min(left, 1 << 20))):
             left -= len(skipped)
@@ -140,7 +143,7 @@ class Repository:
         """Give an upload up. One that stays is removed by the registry after a while."""
         try:
             self.registry.once("DELETE", address, self._scopes, {"Content-Length": "0"}).close()
-        except (OSError, RegistryError):
+        except (OSError, http.client.HTTPException, RegistryError):
             return
 
     @property

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import sys
 from typing import Any
 
+from ..failure import Failed, text_of
 from .order import build
 
 
@@ -15,11 +19,16 @@ def image(run: Any, settings: dict[str, Any]) -> dict[str, Any]:
         settings: those of `build`. `code: true` stands for the code that came with the run.
 
     Raises:
-        Failed, OSError: see `build`.
+        Failed: see `build`.
     """
-    own = settings.get("code")
-    if own is True:
-        settings = {**settings, "code": run.code}
-    elif own is False:
-        settings = {**settings, "code": None}
-    return build(settings)
+    # A stop removes what was written for the time of the build.
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if isinstance(settings.get("code"), bool):
+        settings = {**settings, "code": run.code if settings["code"] else None}
+    try:
+        return build(settings)
+    except Exception as error:
+        if isinstance(error, Failed):
+            raise
+        raise Failed("RunnerError", f"the build failed: {text_of(error)}") from error

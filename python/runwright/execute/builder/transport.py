@@ -27,6 +27,7 @@ class Answer:
         self.status: int = response.status
         self.reason: str = response.reason or ""
         self.headers = response.headers
+        self.content = b""
         self.url = url
 
     def read(self, size: int) -> bytes:
@@ -37,7 +38,7 @@ class Answer:
         return data
 
     def whole(self, limit: int) -> bytes:
-        """All of it; the connection is closed. Raises ValueError where it is longer than `limit`."""
+        """All of it; the connection is closed. Raises OSError where it is longer than `limit`."""
         with contextlib.closing(self):
             pieces: list[bytes] = []
             left = limit + 1
@@ -45,7 +46,7 @@ class Answer:
                 pieces.append(piece)
                 left -= len(piece)
             if left <= 0:
-                raise ValueError(f"{self.url} answered with more than {limit} bytes")
+                raise OSError(f"the answer has more than {limit} bytes")
             return b"".join(pieces)
 
     def close(self) -> None:

@@ -86,14 +86,14 @@ def _in_pieces(repository: Repository, blob: Blob) -> bool:
                 held, held_at = _read(reader, min(size, blob.size - position)), position
             piece = held[position - held_at :]
             try:
-                address, position = _send(repository, address, position, piece)
+                address, position = _send(repository, address, position, piece, again=failures > 0)
                 failures = 0
             except _Again as problem:
                 failures += 1
                 if failures >= repository.registry.patience.attempts:
                     raise _cut(repository, blob, problem, failures) from problem.__cause__
                 repository.registry.pause(failures, str(problem))
-                address, position = _where(repository, address, begun)
+                address, position = _where(repository, address, position)
         return _finish(repository, blob, address)
     except _Refused as refused:
         if refused.answer.status in _NO_PIECES:
@@ -111,15 +111,15 @@ class _Refused(Exception):
         self.answer = answer
 
 
-def _send(repository: Repository, address: str, position: int, piece: bytes) -> tuple[str, int]:
-    """One piece; the next address and position. Raises _Again, _Refused, RegistryError."""
+def _send(repository: Repository, address: str, position: int, piece: bytes, *, again: bool) -> tuple[str, int]:
+    """One piece; the next address and position. `again`: something failed before. Raises _Again, _Refused, RegistryError."""
     headers = {
         "Content-Type": "application/octet-stream",
         "Content-Length": str(len(piece)),
         "Content-Range": f"{position}-{position + len(piece) - 1}",
     }
     answer = _try(repository, "PATCH", address, headers, piece)
-    if answer.status == 416 and position:
+    if answer.status == 416 and (position or again):
         answer.close()
         raise _Again("has another count of what it got")
     if answer.status not in (200, 201, 202, 204):
@@ -129,13 +129,13 @@ def _send(repository: Repository, address: str, position: int, piece: bytes) -> 
     return repository.address(answer), position + len(piece) if reached is None else reached
 
 
-def _where(repository: Repository, address: str, begun: Answer) -> tuple[str, int]:
-    """How far an upload is that failed; from the beginning, where the registry has lost it."""
+def _where(repository: Repository, address: str, position: int) -> tuple[str, int]:
+    """How far an upload is that failed at a position; from the beginning, where the registry has lost it."""
     try:
         answer = _try(repository, "GET", address, {}, None)
     except _Again:
-        # It is asked again with the next piece.
-        return address, 0
+        # Where the registry has another count it says so, and is asked again.
+        return address, position
     answer.close()
     if answer.status in (200, 202, 204):
         return (repository.address(answer) if answer.headers.get("Location") else address), _reached(answer) or 0
