@@ -55,15 +55,39 @@ def define_target(target: Record) -> Record:
     return function.record
 
 
+def place(on: str) -> Record:
+    """Where `--on` says that something is to run: `on`, and `place` where it says more.
+
+    Raises:
+        InvalidError: there is no such place.
+    """
+    from .exceptions import InvalidError
+    from .place import place_of
+
+    found = place_of(on)
+    if found["on"] not in ("local", "kubernetes"):
+        raise InvalidError(
+            f"there is no place to run called {on!r}", field="--on", value=on, cure="give local, kubernetes or kubernetes:CONTEXT/NAMESPACE"
+        )
+    return found
+
+
 def facts() -> Record:
-    """What `runwright doctor` asks of this Python: `home`, `executable`, `version`, `venv` (it can make virtual environments)."""
+    """What `runwright doctor` asks of this Python: `home`, `executable`, `version`, `venv` (it can make virtual environments), `image` (RUNWRIGHT_IMAGE)."""
+    import os
     from importlib.util import find_spec
 
     from ._engine import home
 
     venv = find_spec("venv") is not None and find_spec("ensurepip") is not None
     version = ".".join(map(str, sys.version_info[:3]))
-    return {"home": str(Path(home()).absolute()), "executable": sys.executable, "version": version, "venv": venv}
+    return {
+        "home": str(Path(home()).absolute()),
+        "executable": sys.executable,
+        "version": version,
+        "venv": venv,
+        "image": os.environ.get("RUNWRIGHT_IMAGE"),
+    }
 
 
 def split_target(target: str) -> tuple[str, str]:

@@ -89,6 +89,9 @@ pub trait Host {
     /// Starts a run of a version.
     fn start(&self, function: &Function, call: &Call) -> Result<Run, Failure>;
 
+    /// Where `--on` says that something is to run.
+    fn place(&self, on: &str) -> Result<Place, Failure>;
+
     /// What is known of the Python that this runs in, and where things are kept. Opens nothing.
     fn facts(&self) -> Result<Facts, Failure>;
 
@@ -105,6 +108,16 @@ pub struct Facts {
     pub version: String,
     /// It can make virtual environments.
     pub venv: bool,
+    /// The image that was set for Python functions which name none.
+    pub image: Option<String>,
+}
+
+/// A place to run, as a request has it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Place {
+    pub on: String,
+    #[serde(default)]
+    pub place: Map<String, Value>,
 }
 
 /// Where the code of a function is.
@@ -240,6 +253,7 @@ mod tests {
             "sync",
             "gc --older-than 7d --dry-run",
             "doctor --json",
+            "doctor --on kubernetes:cluster/team --run",
             "rbac job doctor --namespace team --group scientists",
             "completion bash",
         ] {
@@ -263,6 +277,7 @@ mod tests {
             ("run wait 0190f3a2 --timeout soon", "30s"),
             ("gc --older-than never", "7d"),
             ("completion tcsh", "bash"),
+            ("doctor --run", "--on"),
         ] {
             let error = parsed(line).expect_err(line);
             assert!(error.contains(words), "{line}: {error}");

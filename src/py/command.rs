@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::errors::carry;
 use super::threads;
-use crate::cli::{Call, Facts, Failure, Host, Outcome, Target, Work};
+use crate::cli::{Call, Facts, Failure, Host, Outcome, Place, Target, Work};
 use crate::engine::Engine;
 use crate::error::{Error, Fault};
 use crate::model::function::Function;
@@ -53,6 +53,10 @@ impl Host for Interpreter<'_> {
 
     fn start(&self, function: &Function, call: &Call) -> Result<Run, Failure> {
         self.call("start_run", &[function, call])
+    }
+
+    fn place(&self, on: &str) -> Result<Place, Failure> {
+        self.call("place", &[&on])
     }
 
     fn facts(&self) -> Result<Facts, Failure> {

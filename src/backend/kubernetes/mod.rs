@@ -5,6 +5,7 @@
 mod apply;
 mod collect;
 mod diagnose;
+pub mod inspect;
 mod logs;
 pub mod lower;
 pub mod name;
@@ -39,6 +40,7 @@ use crate::model::run::Run;
 use crate::store::artifacts::{Artifacts, Take};
 use apply::Access;
 use lower::{Code, Surroundings};
+pub use object::pod::SIDECAR;
 pub use results::STORED;
 use target::Target;
 use watch::{Board, Watches};

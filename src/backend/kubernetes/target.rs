@@ -75,22 +75,27 @@ impl Target {
         Map::from_iter([("context".into(), self.context.clone().into()), ("namespace".into(), self.namespace.clone().into()), ("job".into(), name.into())])
     }
 
-    /// A client for it, as the kubeconfig says: certificates, tokens, exec credentials, proxies.
+    /// How to get to it, as the kubeconfig says: certificates, tokens, exec credentials, proxies.
+    pub async fn config(&self) -> Result<Config> {
+        match &self.context {
+            None => Config::incluster().map_err(|error| self.unusable(&error.to_string())),
+            Some(context) => {
+                let kubeconfig = read()?.ok_or_else(|| self.unusable("there is no kubeconfig any more"))?;
+                let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+                Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| self.unusable(&error.to_string()))
+            }
+        }
+    }
+
+    /// A client for it.
     pub async fn client(&self) -> Result<Client> {
         crate::install_tls();
-        let unusable = |error: String| {
-            let of = self.context.as_deref().unwrap_or("this pod's service account");
-            Error::backend(format!("the cluster of {of} cannot be used: {error}"), "try `kubectl get pods` with the same context; `runwright doctor --on kubernetes` tells more")
-        };
-        let config = match &self.context {
-            None => Config::incluster().map_err(|error| unusable(error.to_string()))?,
-            Some(context) => {
-                let kubeconfig = read()?.ok_or_else(|| unusable("there is no kubeconfig any more".into()))?;
-                let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-                Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(error.to_string()))?
-            }
-        };
-        Client::try_from(config).map_err(|error| unusable(error.to_string()))
+        Client::try_from(self.config().await?).map_err(|error| self.unusable(&error.to_string()))
+    }
+
+    fn unusable(&self, error: &str) -> Error {
+        let of = self.context.as_deref().unwrap_or("this pod's service account");
+        Error::backend(format!("the cluster of {of} cannot be used: {error}"), "try `kubectl get pods` with the same context; `runwright doctor --on kubernetes` tells more")
     }
 }
 

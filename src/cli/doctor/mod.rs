@@ -1,15 +1,25 @@
 //! `doctor`: checks that everything works here, each line with a cure where it does not.
 
+mod capacity;
+mod kubernetes;
 mod machine;
-mod runner;
+mod runs;
 mod stores;
+mod trial;
+
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::console::{Console, Style};
-use super::{Failure, Host, Outcome, RUN_FAILED, SUCCESS};
+use super::{Facts, Failure, Host, Outcome, Place, RUN_FAILED, SUCCESS};
+use crate::backend::kubernetes::inspect::Inspection;
+use crate::engine::Engine;
 use crate::error::Error;
+
+/// The place that this machine is.
+const LOCAL: &str = "local";
 
 /// The options of `doctor`.
 #[derive(Debug, Args)]
@@ -17,6 +27,12 @@ pub struct Doctor {
     /// Print {"ok", "checks": [{"name", "status", "message", "cure"}]} as JSON
     #[arg(long)]
     json: bool,
+    /// Check a place to run other than this machine: kubernetes, kubernetes:CONTEXT/NAMESPACE
+    #[arg(long, value_name = "PLACE")]
+    on: Option<String>,
+    /// Run something tiny there, too, and say how long each step took
+    #[arg(long, requires = "on")]
+    run: bool,
 }
 
 /// What came of a check.
@@ -83,8 +99,12 @@ impl Report<'_> {
         Ok(())
     }
 
+    fn failed(&self) -> usize {
+        self.checks.iter().filter(|check| check.status == Status::Fail).count()
+    }
+
     fn end(self) -> Outcome {
-        let failed = self.checks.iter().filter(|check| check.status == Status::Fail).count();
+        let failed = self.failed();
         if self.json {
             self.console.json(&serde_json::json!({"ok": failed == 0, "checks": self.checks}))?;
         } else if failed > 0 {
@@ -97,28 +117,57 @@ impl Report<'_> {
 impl Doctor {
     pub fn execute(self, host: &dyn Host, console: &mut Console) -> Outcome {
         let facts = host.facts()?;
+        let place = self.on.as_ref().map(|on| host.place(on)).transpose()?.filter(|place| place.on != LOCAL);
         let mut report = Report { console, json: self.json, checks: Vec::new() };
         report.add(machine::python(&facts))?;
         report.add(machine::home(&facts.home))?;
+        match place {
+            Some(place) => self.elsewhere(host, &facts, report, &place),
+            None => Self::here(host, &facts, report),
+        }
+    }
+
+    fn here(host: &dyn Host, facts: &Facts, mut report: Report<'_>) -> Outcome {
         report.add(machine::clock(&facts.home))?;
         report.add(machine::git())?;
-        report.add(machine::installer(&facts))?;
-        let engine = match host.engine() {
-            Ok(engine) => engine,
-            Err(Failure::Engine(error)) => {
-                // Everything else needs it.
-                report.add(Check::error("store", &error))?;
-                return report.end();
-            }
-            Err(other) => return Err(other),
-        };
+        report.add(machine::installer(facts))?;
+        let Some(engine) = engine(host, &mut report)? else { return report.end() };
         host.wait(Box::pin(async move {
             report.add(stores::database(&engine).await)?;
             report.add(stores::artifacts(&engine).await)?;
-            report.add(runner::run(&engine).await)?;
-            report.add(runner::open_runs(&engine).await)?;
-            report.add(runner::left_overs(&engine).await)?;
+            report.add(trial::here(&engine).await)?;
+            report.add(runs::open_runs(&engine).await)?;
+            report.add(runs::left_overs(&engine).await)?;
             report.end()
         }))
+    }
+
+    fn elsewhere(&self, host: &dyn Host, facts: &Facts, mut report: Report<'_>, place: &Place) -> Outcome {
+        // Everything else needs it.
+        let Some(engine) = engine(host, &mut report)? else { return report.end() };
+        host.wait(Box::pin(async move {
+            report.add(stores::database(&engine).await)?;
+            report.add(stores::artifacts(&engine).await)?;
+            let inspection = Inspection::open(&place.place).await;
+            if kubernetes::look(&mut report, inspection, facts).await? {
+                report.add(trial::rehearse(&engine, place).await)?;
+                if self.run && report.failed() == 0 {
+                    report.add(trial::run(&engine, place).await)?;
+                }
+            }
+            report.end()
+        }))
+    }
+}
+
+/// The engine; None where its store cannot be opened, which is told.
+fn engine(host: &dyn Host, report: &mut Report<'_>) -> Result<Option<Arc<Engine>>, Failure> {
+    match host.engine() {
+        Ok(engine) => Ok(Some(engine)),
+        Err(Failure::Engine(error)) => {
+            report.add(Check::error("store", &error))?;
+            Ok(None)
+        }
+        Err(other) => Err(other),
     }
 }

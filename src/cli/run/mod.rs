@@ -7,7 +7,7 @@ mod resume;
 mod show;
 mod start;
 mod stop;
-mod timeline;
+pub(super) mod timeline;
 mod wait;
 
 use clap::error::ErrorKind;

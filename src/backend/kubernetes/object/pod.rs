@@ -24,6 +24,8 @@ const ROOT: &str = "/runwright";
 const USER: i64 = 10_001;
 /// Seconds beyond the run's own grace, for what ends it to be delivered.
 const DELIVERY: i64 = 20;
+/// What the container that brings results back asks for: resource, request, limit.
+pub const SIDECAR: [(&str, &str, &str); 2] = [("cpu", "1m", "500m"), ("memory", "16Mi", "64Mi")];
 
 pub fn template(around: &Surroundings<'_>, run: &Run, workload: &Workload, placed: Option<&Placed>, pieces: usize) -> Result<PodTemplateSpec> {
     let image = workload.image.as_deref().unwrap_or(around.image);
@@ -77,12 +79,13 @@ fn boot(what: &str) -> Vec<String> {
 
 /// The native sidecar through whose log results come back.
 fn results(image: &str, mounts: Vec<VolumeMount>) -> Container {
-    let small = |cpu: &str, memory: &str| BTreeMap::from([("cpu".to_owned(), Quantity(cpu.into())), ("memory".to_owned(), Quantity(memory.into()))]);
+    let small =
+        |amount: fn(&(&str, &'static str, &'static str)) -> &'static str| SIDECAR.iter().map(|of| (of.0.to_owned(), Quantity(amount(of).into()))).collect::<BTreeMap<_, _>>();
     Container {
         name: RESULTS.into(),
         image: Some(image.into()),
         command: Some(boot("results")),
-        resources: Some(ResourceRequirements { requests: Some(small("1m", "16Mi")), limits: Some(small("500m", "64Mi")), claims: None }),
+        resources: Some(ResourceRequirements { requests: Some(small(|of| of.1)), limits: Some(small(|of| of.2)), claims: None }),
         restart_policy: Some("Always".into()),
         security_context: Some(confined()),
         volume_mounts: Some(mounts),
