@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from .display.redact import clean
 from .exceptions import BackendError, InvalidError, ResponseError
 
 _SHOWN = 500
@@ -183,7 +184,8 @@ def request(
     method, sent, body = asked(method, json, data, headers)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidError(f"{url!r} is not a URL of http or https", field="url", value=url, cure="give it like http://127.0.0.1:8080")
+        shown = clean(url)
+        raise InvalidError(f"{shown!r} is not a URL of http or https", field="url", value=shown, cure="give it like http://127.0.0.1:8080")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     target = with_query(parts.path or "/", parts.query, params)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}"

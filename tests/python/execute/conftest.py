@@ -50,3 +50,25 @@ def _end(processes: Iterable[subprocess.Popen[str]]) -> None:
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+@pytest.fixture
+def small_group() -> Iterator[str]:
+    """A control group below our own that has 64 MiB: its `cgroup.procs`."""
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        groups = {line.rstrip("\n").split(":", 2)[1]: line.rstrip("\n").split(":", 2)[2] for line in file}
+    if "memory" in groups:
+        parent, limit = f"/sys/fs/cgroup/memory{groups['memory']}", "memory.limit_in_bytes"
+    else:
+        parent, limit = f"/sys/fs/cgroup{groups.get('', '/')}", "memory.max"
+    folder = f"{parent.rstrip('/')}/runwright-test-{os.getpid()}"
+    try:
+        os.mkdir(folder)
+        with open(f"{folder}/{limit}", "w", encoding="utf-8") as file:
+            file.write(str(64 << 20))
+    except OSError as error:
+        if os.path.isdir(folder):
+            os.rmdir(folder)
+        pytest.skip(f"no control group can be made here: {error}")
+    yield f"{folder}/cgroup.procs"
+    os.rmdir(folder)

@@ -94,6 +94,16 @@ class Lab:
         self.entry = _entry
         self.processes: list[subprocess.Popen[str]] = []
 
+    def enter_group(self, processes: str) -> None:
+        """Let the runners started from here on be in a control group, of which this is the `cgroup.procs`."""
+        runner, self.entry = self.entry, f"{self.home}/in_group.py"
+        os.makedirs(self.home, exist_ok=True)
+        with open(self.entry, "w", encoding="utf-8") as file:
+            file.write(
+                f"import os, sys\nopen({processes!r}, 'w').write(str(os.getpid()))\n"
+                f"os.execv(sys.executable, [sys.executable, '-I', '-S', {runner!r}, *sys.argv[1:]])"
+            )
+
     def prepare(self, code: str = "", secrets: dict[str, str] | None = None, files: dict[str, Any] | None = None, **frozen: Any) -> str:
         """Hand a run over without starting anything. Returns its id."""
         run_id = f"{time.time_ns():020d}-{next(_numbers):06d}"

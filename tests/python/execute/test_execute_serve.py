@@ -22,6 +22,8 @@ import runwright as rw
 def f(run, x: int, do: str = ""):
     if do == "metric":
         rw.log_metric("seen", x)
+    if do == "eat":
+        bytearray(b"x") * (512 << 20)
     if do == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if do == "raise":
@@ -100,6 +102,19 @@ def test_a_worker_that_dies_is_said_and_replaced(lab: Lab) -> None:
     ended = lab.ended(run_id, process)
     assert [event["type"] for event in ended.events() if "ready" in event["type"]] == ["ready", "unready", "ready", "unready"]
     assert any("killed by SIGKILL" in line["m"] for line in ended.lines("log.jsonl"))
+
+
+def test_a_handler_that_eats_all_memory_costs_its_worker_only(lab: Lab, small_group: str) -> None:
+    lab.enter_group(small_group)
+    run_id, process, url = _serve(lab)
+    with pytest.raises(BackendError):
+        request(url, json={"x": 1, "do": "eat"})
+    until(lambda: len(lab.at(run_id).events("ready")) == 2)
+    assert request(url, json={"x": 1}).status_code == 200
+    lab.stop(run_id)
+    ended = lab.ended(run_id, process)
+    assert ended.end["state"] == "STOPPED"
+    assert any("OutOfMemory" in line["m"] for line in ended.lines("log.jsonl"))
 
 
 def test_what_keeps_it_from_starting_is_the_error_of_the_run(lab: Lab) -> None:

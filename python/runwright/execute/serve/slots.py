@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 
 from .body import Gone
 from .exchange import busy
@@ -27,7 +27,7 @@ class Slots:
         self.lost = 0
         self._queue = queue
         self._note = note
-        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._waiting: OrderedDict[asyncio.Future[bool], None] = OrderedDict()
 
     def try_take(self) -> bool:
         """Take a place if one is free."""
@@ -49,7 +49,7 @@ class Slots:
             raise busy(f"{self.places} calls are under way and {len(self._waiting)} wait: try again")
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append(turn)
+        self._waiting[turn] = None
         self._note(len(self._waiting), self.lost)
         gone = None if receive is None else loop.create_task(_left(receive))
         if gone is not None:
@@ -58,20 +58,19 @@ class Slots:
             if not await turn:
                 raise Gone
         except BaseException:
+            self._waiting.pop(turn, None)
             if turn.done() and not turn.cancelled() and turn.exception() is None and turn.result():
                 self.give_back()  # its turn came in the instant in which it gave up
             raise
         finally:
             if gone is not None:
                 gone.cancel()
-            if turn in self._waiting:
-                self._waiting.remove(turn)
             self._note(len(self._waiting), self.lost)
 
     def give_back(self) -> None:
         """Somebody is done: the one who waited longest is next."""
         while self._waiting:
-            turn = self._waiting.popleft()
+            turn, _ = self._waiting.popitem(last=False)
             if not turn.done():
                 turn.set_result(True)
                 return
