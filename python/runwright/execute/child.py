@@ -122,7 +122,6 @@ class Job:
 
     def _execute(self) -> dict[str, Any]:
         from . import call, context, load
-        from .bind import plain_parameters
 
         task = self.frozen["task"]["call"]
         active = context.Active(self.frozen, self.folder, self.send, self.attempt)
@@ -133,12 +132,7 @@ class Job:
         fn = load.load_handler(task.get("path") or "", task["handler"], task.get("python"))
         imported = clock.monotonic()
         self.send({"type": "mark", "name": "import", "seconds": round(imported - begin, 6)})
-        values = plain_parameters(self.frozen)
-        given = self.frozen.get("inputs")
-        if given:
-            from .inputs import resolve
-
-            values.update({name: resolve(name, entry, self.folder) for name, entry in given.items()})
+        values = self._values()
         begin = clock.monotonic()
         value = None
         try:
@@ -153,6 +147,18 @@ class Job:
         self.send({"type": "mark", "name": "outputs", "seconds": round(clock.monotonic() - returned, 6)})
         return {"state": "COMPLETED", "error": None, "shape": shape, "outputs": outputs, "names": list(outputs)}
 
+    def _values(self) -> dict[str, Any]:
+        """Parameters and inputs by name. Raises Failed where an input cannot be read."""
+        from .bind import plain_parameters
+
+        values = plain_parameters(self.frozen)
+        given = self.frozen.get("inputs")
+        if given:
+            from .inputs import resolve
+
+            values.update({name: resolve(name, entry, self.folder) for name, entry in given.items()})
+        return values
+
     def _serve(self, task: dict[str, Any], active: Any) -> dict[str, Any]:
         """Serve the handler over HTTP until a stop is asked for."""
         from . import load
@@ -166,7 +172,7 @@ class Job:
         def handler() -> Any:
             return load.load_handler(task.get("path") or "", task["handler"], task.get("python"))
 
-        serve_from(handler, settings, self.send, active, self.secrets.values())
+        serve_from(handler, settings, self.send, active=active, secrets=self.secrets.values(), bound=self._values)
         return {"state": "COMPLETED", "error": None, "shape": "none", "outputs": {}, "names": []}
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -76,6 +77,60 @@ def test_what_handlers_log_is_recorded_whichever_worker_it_was(lab: Lab) -> None
     lab.stop(run_id)
     ended = lab.ended(run_id, process)
     assert sorted(event["value"] for event in ended.events("metric")) == list(range(30))
+
+
+def test_parameters_and_inputs_of_the_run_are_given_to_every_call(lab: Lab) -> None:
+    code = """
+    def scale(rows: list, factor, model):
+        return [factor * model["weight"] * row for row in rows]
+
+    def init(context, model):
+        context.model = model
+
+    def handler(context, event):
+        return context.model["weight"] * context.parameters["factor"]
+
+    def prepared(rows: list, context, factor=1):
+        return [context.model["weight"] * factor * row for row in rows]
+    """
+    inputs = {"model": {"type": "value", "value": {"weight": 5}}}
+    for handler, body, answer in [
+        ("scale", {"rows": [1, 2]}, [10, 20]),
+        ("handler", None, 10),
+        ("prepared", {"rows": [1, 2]}, [10, 20]),
+    ]:
+        run_id = lab.prepare(code, handler=f"functions:{handler}", serve={"port": 0}, parameters={"factor": 2}, inputs=inputs)
+        process = lab.start(run_id)
+        until(lambda lab=lab, run_id=run_id, process=process: lab.at(run_id).events("ready") or process.poll() is not None)
+        url = lab.at(run_id).events("ready")[0]["url"]
+        assert request(url, json=body).json() == answer
+        if handler == "scale":
+            assert [one["name"] for one in request(url).json()["parameters"]] == ["rows"]
+            assert "no parameter 'factor'" in request(url, json={"rows": [], "factor": 3}).json()["message"]
+        lab.stop(run_id)
+        assert lab.ended(run_id, process).end["state"] == "STOPPED"
+    run_id = lab.prepare(code, handler="functions:scale", serve={"port": 0}, parameters={"fcator": 2}, inputs=inputs)
+    error = lab.ended(run_id, lab.start(run_id)).error
+    assert (error["cause"], error["message"]) == ("InputError", "f() has no parameter 'fcator'")
+
+
+def test_long_records_of_several_workers_stay_whole(lab: Lab) -> None:
+    code = """
+    import logging
+    def f(n: int):
+        logging.getLogger("mine").info("%d %s", n, chr(65 + n) * 30_000)
+    """
+    run_id = lab.prepare(code, serve={"port": 0, "workers": 3, "log_requests": False})
+    process = lab.start(run_id)
+    until(lambda: lab.at(run_id).events("ready") or process.poll() is not None)
+    url = lab.at(run_id).events("ready")[0]["url"]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda n: request(url, json={"n": n}), range(24)))
+    assert [answer.status_code for answer in answers] == [200] * 24
+    lab.stop(run_id)
+    ended = lab.ended(run_id, process)
+    found = sorted((line["m"] for line in ended.lines("log.jsonl") if line.get("logger") == "mine"), key=lambda text: int(text.split()[0]))
+    assert found == [f"{n} {chr(65 + n) * 30_000}" for n in range(24)]
 
 
 def test_a_handler_of_events_gets_the_run(lab: Lab) -> None:

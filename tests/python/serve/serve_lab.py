@@ -124,6 +124,10 @@ class Service:
     def call(self, **parameters: Any) -> Response:
         return self.ask(json=parameters)
 
+    def together(self, count: int, path: str = "/", **more: Any) -> Together:
+        """Ask the same so many times at once, each in a thread."""
+        return Together(self, count, path, more)
+
     def metric(self, name: str) -> float:
         """The sum of a metric's lines."""
         lines = [line for line in self.ask("/metrics").text.splitlines() if line.split("{")[0].split(" ")[0] == name]
@@ -156,6 +160,22 @@ class Service:
             self.process.wait()
         for stream in (self.process.stdout, self.process.stderr):
             stream.close()
+
+
+class Together:
+    """Requests that are under way."""
+
+    def __init__(self, service: Service, count: int, path: str, more: dict[str, Any]) -> None:
+        self._answers: list[Response] = []
+        self._threads = [threading.Thread(target=lambda: self._answers.append(service.ask(path, **more))) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def answers(self) -> list[Response]:
+        """All answers, once they are there."""
+        for thread in self._threads:
+            thread.join()
+        return self._answers
 
 
 def until(condition: Callable[[], Any], timeout: float = 60.0, what: str = "it") -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
+from pathlib import Path
 from typing import Any
 
+from serve_lab import until
+
 _FASTAPI = """
-import asyncio
+import asyncio, os
 from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
@@ -39,8 +41,9 @@ async def size(request: Request):
     return len(await request.body())
 
 @app.get("/slow")
-async def slow(seconds: float):
-    await asyncio.sleep(seconds)
+async def slow(gate: str):
+    while not os.path.exists(gate):
+        await asyncio.sleep(0.01)
     return "done"
 
 @app.get("/stream")
@@ -95,8 +98,8 @@ def test_its_own_metrics_may_take_the_path(serve: Any) -> None:
     assert serve(_FASTAPI, handler="functions:app", metrics=False).ask("/metrics").json() == "my own"
 
 
-def test_limits_hold_around_an_application(serve: Any) -> None:
-    service = serve(_FASTAPI, handler="functions:app", max_body=1000, concurrency=1, queue=0, timeout=0.5)
+def test_limits_hold_around_an_application(serve: Any, tmp_path: Path) -> None:
+    service = serve(_FASTAPI, handler="functions:app", max_body=1000, timeout=2.0)
     assert service.ask("/size", data=b"x" * 1000).json() == 1000
     assert service.ask("/size", data=b"x" * 1001).status_code == 413
     # A length that is not told beforehand is counted as it comes.
@@ -104,29 +107,27 @@ def test_limits_hold_around_an_application(serve: Any) -> None:
     connection.request("POST", "/size", iter([b"x" * 600, b"x" * 600]), encode_chunked=True, headers={"transfer-encoding": "chunked"})
     answer = connection.getresponse()
     assert (answer.status, json.loads(answer.read())["error"]) == (413, "BodyTooLarge")
-    late = service.ask("/slow?seconds=5")
+    late = service.ask("/slow?gate=/never")
     assert (late.status_code, late.json()["error"]) == (504, "Timeout")
-    answers: list[int] = []
-    threads = [threading.Thread(target=lambda: answers.append(service.ask("/slow?seconds=0.3").status_code)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(answers) == {200, 503}
-    assert service.ask("/predict", json={"x": 1}).status_code == 200
+    gate = tmp_path / "gate"
+    one = serve(_FASTAPI, handler="functions:app", concurrency=1, queue=1)
+    asked = one.together(3, f"/slow?gate={gate}")
+    until(lambda: one.metric("http_requests_total") == 1 and one.metric("service_requests_waiting") == 1)
+    gate.touch()
+    assert sorted(answer.status_code for answer in asked.answers()) == [200, 200, 503]
+    assert one.ask("/predict", json={"x": 1}).status_code == 200
 
 
-def test_a_request_in_flight_ends_before_the_application_does(serve: Any) -> None:
-    service = serve(_FASTAPI, handler="functions:app", workers=1)
-    answers: list[Any] = []
-    service.ask("/readyz")
-    thread = threading.Thread(target=lambda: answers.append(service.ask("/slow?seconds=1")))
-    thread.start()
-    while service.metric("http_requests_in_progress") < 1:
-        pass
-    assert service.stop() == 0
-    thread.join()
-    assert (answers[0].status_code, answers[0].json()) == (200, "done")
+def test_a_request_in_flight_ends_before_the_application_does(serve: Any, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    service = serve(_FASTAPI, handler="functions:app")
+    asked = service.together(1, f"/slow?gate={gate}")
+    until(lambda: service.metric("http_requests_in_progress") == 1)
+    service.term()
+    assert service.event("unready")
+    gate.touch()
+    assert [(answer.status_code, answer.json()) for answer in asked.answers()] == [(200, "done")]
+    assert service.ended() == 0
     assert service.log.index("/slow 200") < service.log.index("lifespan ended")
 
 

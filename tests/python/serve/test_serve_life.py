@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +20,15 @@ from runwright.response import request
 _CODE = """
 import os, signal, threading, time
 
-def f(do: str = "", seconds: float = 0.0):
+def f(do: str = "", seconds: float = 0.0, gate: str = ""):
     if do == "die":
         os.kill(os.getpid(), signal.SIGSEGV)
     if do == "exit":
         os._exit(3)
     if do == "wait":
         threading.Event().wait()
+    while gate and not os.path.exists(gate):
+        time.sleep(0.01)
     time.sleep(seconds)
     return os.getpid()
 """
@@ -47,11 +50,11 @@ def f(context, event):
 """
 
 
-def test_probes_tell_starting_ready_and_draining(serve: Any, tmp_path: Any) -> None:
+def test_probes_tell_starting_ready_and_draining(serve: Any, tmp_path: Path) -> None:
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     gate = tmp_path / "gate"
-    service = serve(_WAITS, port=port, init_parameters={"gate": str(gate)}, drain=1.5)
+    service = serve(_WAITS, port=port, init_parameters={"gate": str(gate)}, drain=3.0)
     assert service.logged("init began")
     assert request(f"{url}/healthz").json() == {"status": "alive"}
     starting = request(f"{url}/readyz")
@@ -75,7 +78,7 @@ def test_probes_tell_starting_ready_and_draining(serve: Any, tmp_path: Any) -> N
 
 
 @pytest.mark.parametrize("swallow", [False, True])
-def test_a_stop_while_it_initialises_ends_it(serve: Any, tmp_path: Any, swallow: bool) -> None:
+def test_a_stop_while_it_initialises_ends_it(serve: Any, tmp_path: Path, swallow: bool) -> None:
     service = serve(_WAITS, init_parameters={"gate": str(tmp_path / "never"), "swallow": swallow})
     assert service.logged("init began")
     assert service.stop() == 0
@@ -94,7 +97,7 @@ def test_a_stop_ends_what_does_not_heed_it(serve: Any) -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_stop_under_load_fails_no_request(serve: Any, workers: int) -> None:
     """Clients that stop asking once `/readyz` says no (as a balancer has them do) see every request answered."""
-    service = serve(_CODE, workers=workers, drain=1.0, log_requests=False)
+    service = serve(_CODE, workers=workers, drain=3.0, log_requests=False)
     url, port = service.url, service.port
     stop = threading.Event()
     failures: list[str] = []
@@ -143,29 +146,24 @@ def test_a_stop_under_load_fails_no_request(serve: Any, workers: int) -> None:
     assert sum(counts) > 100
 
 
-def test_requests_in_flight_are_finished_within_the_grace(serve: Any) -> None:
+def test_requests_in_flight_are_finished_within_the_grace(serve: Any, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     service = serve(_CODE, drain=0)
-    answers: list[Any] = []
-    threads = [threading.Thread(target=lambda: answers.append(service.call(seconds=1.0))) for _ in range(5)]
-    for thread in threads:
-        thread.start()
+    asked = service.together(5, json={"gate": str(gate)})
     until(lambda: service.metric("http_requests_in_progress") == 5)
-    assert service.stop() == 0
-    for thread in threads:
-        thread.join()
-    assert [answer.status_code for answer in answers] == [200] * 5
+    service.term()
+    assert service.event("unready")
+    gate.touch()
+    assert [answer.status_code for answer in asked.answers()] == [200] * 5
+    assert service.ended() == 0
 
 
 def test_what_does_not_finish_within_the_grace_is_cut_off(serve: Any) -> None:
     service = serve(_CODE, drain=0, grace=0.5)
-    service.call()
-    answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(service.call(do="wait")))
-    thread.start()
+    asked = service.together(1, json={"do": "wait"})
     until(lambda: service.metric("http_requests_in_progress") == 1)
     assert service.stop() == 0
-    thread.join()
-    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [(503, "Stopped")]
+    assert [(answer.status_code, answer.json()["error"]) for answer in asked.answers()] == [(503, "Stopped")]
 
 
 @pytest.mark.parametrize(("do", "words"), [("die", "killed by SIGSEGV"), ("exit", "exit code 3")])
@@ -207,7 +205,7 @@ def test_a_worker_that_is_told_to_go_is_replaced(serve: Any) -> None:
     assert service.call().status_code == 200
 
 
-def test_a_service_that_cannot_come_back_is_given_up(serve: Any, tmp_path: Any) -> None:
+def test_a_service_that_cannot_come_back_is_given_up(serve: Any, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     code = f"""
     import os

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +14,10 @@ from serve_lab import until
 from runwright.execute.serve.listen import allow_many_files
 
 _CODE = """
-import asyncio, os, sys, threading, time
+import asyncio, os, sys, time
 
 TOKEN = os.environ.get("TOKEN", "")
-gate = threading.Event()
-
-def f(do: str = "", seconds: float = 0.0, text: str = ""):
+def f(do: str = "", gate: str = "", text: str = ""):
     if do == "raise":
         raise ValueError(f"cannot connect with {TOKEN}")
     if do == "exit":
@@ -32,18 +30,16 @@ def f(do: str = "", seconds: float = 0.0, text: str = ""):
         raise MemoryError
     if do == "stop":
         raise StopIteration
-    if do == "wait":
-        gate.wait(60)
-    if do == "open":
-        gate.set()
-    time.sleep(seconds)
+    while gate and not os.path.exists(gate):
+        time.sleep(0.01)
     return len(text)
 
-async def g(seconds: float = 0.0, text: str = "", do: str = ""):
+async def g(do: str = "", gate: str = "", text: str = ""):
     if do == "raise":
         raise ValueError(f"cannot connect with {TOKEN}")
     try:
-        await asyncio.sleep(seconds)
+        while gate and not os.path.exists(gate):
+            await asyncio.sleep(0.01)
     except asyncio.CancelledError:
         print("cancelled", flush=True)
         raise
@@ -108,33 +104,32 @@ def test_bodies_over_the_limit_are_refused_while_they_come(serve: Any, handler: 
         assert asking.recv(1000).startswith(b"HTTP/1.1 413")
 
 
-def test_a_call_that_hangs_is_504_and_keeps_its_place(serve: Any) -> None:
-    service = serve(_CODE, concurrency=2, queue=0, timeout=0.3)
-    late = service.call(do="wait")
+def test_a_call_that_hangs_is_504_and_keeps_its_place(serve: Any, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    service = serve(_CODE, concurrency=2, queue=0, timeout=1.0)
+    late = service.call(gate=str(gate))
     assert (late.status_code, late.json()["error"]) == (504, "Timeout")
     assert "the call goes on" in late.json()["message"]
     assert service.metric("service_calls_given_up") == 1
-    assert service.call(do="open").status_code == 200
+    assert service.call().status_code == 200
+    gate.touch()
     until(lambda: service.metric("service_calls_given_up") == 0)
     assert service.ask("/healthz").status_code == 200
 
 
 def test_an_async_call_that_hangs_is_cancelled(serve: Any) -> None:
-    service = serve(_CODE, handler="functions:g", timeout=0.3)
-    assert service.call(seconds=60).status_code == 504
+    service = serve(_CODE, handler="functions:g", timeout=1.0)
+    assert service.call(gate="/never").status_code == 504
     assert service.logged("cancelled")
     assert service.call().status_code == 200
 
 
 def test_a_worker_whose_places_all_hang_is_replaced(serve: Any) -> None:
-    service = serve(_CODE, concurrency=2, timeout=0.3)
+    service = serve(_CODE, concurrency=2, timeout=1.0)
     assert service.call().status_code == 200
     (before,) = service.workers()
-    threads = [threading.Thread(target=service.call, kwargs={"do": "wait"}) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    hanging = service.together(2, json={"gate": "/never"})
+    assert [answer.status_code for answer in hanging.answers()] == [504, 504]
     assert service.event("unready")
     assert service.event("ready", 1)
     (after,) = service.workers()
@@ -144,45 +139,42 @@ def test_a_worker_whose_places_all_hang_is_replaced(serve: Any) -> None:
 
 
 @_BOTH
-def test_one_call_too_many_is_503_with_retry_after(serve: Any, handler: str) -> None:
+def test_one_call_too_many_is_503_with_retry_after(serve: Any, tmp_path: Path, handler: str) -> None:
+    gate = tmp_path / "gate"
     service = serve(_CODE, handler=handler, concurrency=2, queue=2, log_requests=False)
-    answers: list[Any] = []
-    threads = [threading.Thread(target=lambda: answers.append(service.call(seconds=1.0))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    until(lambda: service.metric("service_requests_waiting") == 2)
+    asked = service.together(8, json={"gate": str(gate)})
+    until(lambda: service.metric("service_requests_waiting") == 2 and service.metric("http_requests_total") == 4)
     # Health is never refused.
     assert service.ask("/healthz").status_code == 200
-    for thread in threads:
-        thread.join()
-    statuses = sorted(answer.status_code for answer in answers)
-    assert statuses == [200] * 4 + [503] * 4
+    gate.touch()
+    answers = asked.answers()
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [503] * 4
     refused = next(answer for answer in answers if answer.status_code == 503)
     assert (refused.json()["error"], refused.headers["retry-after"]) == ("Busy", "1")
     assert service.metric("service_requests_waiting") == 0
 
 
 def test_who_waits_too_long_for_a_place_was_never_called(serve: Any) -> None:
-    service = serve(_CODE, concurrency=1, timeout=0.4)
-    threads = [threading.Thread(target=service.call, kwargs={"do": "wait"})]
-    threads[0].start()
+    service = serve(_CODE, concurrency=1, timeout=1.0)
+    hanging = service.together(1, json={"gate": "/never"})
     until(lambda: service.metric("http_requests_in_progress") == 1)
     answer = service.call()
     assert (answer.status_code, answer.json()["error"]) == (503, "Busy")
-    threads[0].join()
+    assert hanging.answers()[0].status_code == 504
 
 
-def test_a_client_that_leaves_the_queue_is_not_called_for(serve: Any) -> None:
+def test_a_client_that_leaves_the_queue_is_not_called_for(serve: Any, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     service = serve(_CODE, concurrency=1)
-    thread = threading.Thread(target=service.call, kwargs={"seconds": 1.0})
-    thread.start()
+    asked = service.together(1, json={"gate": str(gate)})
     until(lambda: service.metric("http_requests_in_progress") == 1)
     with socket.create_connection(("127.0.0.1", service.port)) as leaving:
         leaving.sendall(b"POST /f?left HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
         until(lambda: service.metric("service_requests_waiting") == 1)
     until(lambda: service.metric("service_requests_waiting") == 0)
     assert service.logged("POST /f gone")
-    thread.join()
+    gate.touch()
+    assert asked.answers()[0].status_code == 200
 
 
 def test_slow_bodies_and_slow_heads_end(serve: Any) -> None:

@@ -21,7 +21,7 @@ def serve(function_or_app: Any, settings: dict[str, Any], announce: Any, **more:
     return serve_from(lambda: function_or_app, settings, announce, **more)
 
 
-def serve_from(load: Any, settings: dict[str, Any], announce: Any, active: Any = None, secrets: Any = ()) -> int:
+def serve_from(load: Any, settings: dict[str, Any], announce: Any, *, active: Any = None, secrets: Any = (), bound: Any = dict) -> int:
     """Serve until a TERM or INT. To be called in the main thread.
 
     Args:
@@ -31,6 +31,7 @@ def serve_from(load: Any, settings: dict[str, Any], announce: Any, active: Any =
             more, and `ready` when it does again.
         active: the run as user code sees it (`context.Active`), or None.
         secrets: values that must not be seen in any error that is answered.
+        bound: called in each worker, gives values by name: those of a plain function's parameters that clients do not give, and of `init`'s.
 
     Returns:
         0: it was stopped, and what was in flight was finished or had its grace.
@@ -46,7 +47,7 @@ def serve_from(load: Any, settings: dict[str, Any], announce: Any, active: Any =
         raise Failed("RequirementError", message, "add 'uvicorn' to `requirements`, or install it there") from error
     from .service import Service
 
-    return Service(load, settings, announce, active, secrets).run()
+    return Service(load, settings, announce, active=active, secrets=secrets, bound=bound).run()
 
 
 __all__ = ["REQUIREMENTS", "serve", "serve_from"]

@@ -68,41 +68,53 @@ class Application:
     async def _request(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         begin = perf_counter()
         self._part.enter()
-        status = 0
+        if self._calls is None:
+            await self._pass_on(scope, receive, send, begin)
+            return
+        answer, status = None, 0
         try:
-            if self._calls is not None:
-                try:
-                    answer = await self._calls.answer(scope, receive)
-                except Gone:
-                    return
-                except asyncio.CancelledError:
-                    if not self.draining:
-                        raise
-                    # The server's last word to what did not finish within the grace.
-                    answer = say(503, {"error": "Stopped", "message": "the service was stopped before the call ended"})
-                status = answer.status
-                await self._say(answer, send)
-            else:
-
-                async def noted(message: Any) -> None:
-                    nonlocal status
-                    if message["type"] == "http.response.start":
-                        status = message["status"]
-                        if self.draining:
-                            message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
-                    await send(message)
-
-                try:
-                    await self._passage.pass_on(scope, receive, noted)
-                except BaseException:
-                    status = status or 500  # the server will say so
-                    raise
+            answer = await self._calls.answer(scope, receive)
+            status = answer.status
+        except Gone:
+            pass
+        except asyncio.CancelledError:
+            if not self.draining:
+                raise
+            # The server's last word to what did not finish within the grace.
+            answer, status = say(503, {"error": "Stopped", "message": "the service was stopped before the call ended"}), 503
         finally:
-            seconds = perf_counter() - begin
-            self._part.leave(scope["method"], status, seconds)
-            if self._logs:
-                path = scope["raw_path"].decode("latin-1")  # still quoted, so that it cannot forge lines
-                log.info("%s %s %s %.1f ms", scope["method"], path, status or "gone", seconds * 1000)
+            # Counted before it is sent, so that who has the answer finds it in the numbers.
+            self._done(scope, status, begin)
+        if answer is not None:
+            await self._say(answer, send)
+
+    async def _pass_on(self, scope: dict[str, Any], receive: Any, send: Any, begin: float) -> None:
+        """Let the user's application answer."""
+        status = 0
+
+        async def noted(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self.draining:
+                    message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+            await send(message)
+
+        try:
+            await self._passage.pass_on(scope, receive, noted)
+        except BaseException:
+            status = status or 500  # the server will say so
+            raise
+        finally:
+            self._done(scope, status, begin)
+
+    def _done(self, scope: dict[str, Any], status: int, begin: float) -> None:
+        """Count and log a request; status 0 where nobody was left to answer."""
+        seconds = perf_counter() - begin
+        self._part.leave(scope["method"], status, seconds)
+        if self._logs:
+            path = scope["raw_path"].decode("latin-1")  # still quoted, so that it cannot forge lines
+            log.info("%s %s %s %.1f ms", scope["method"], path, status or "gone", seconds * 1000)
 
     async def _say(self, answer: Answer, send: Any) -> None:
         headers = [*answer.headers, _CLOSE] if self.draining else answer.headers

@@ -8,6 +8,7 @@ import typing
 from difflib import get_close_matches
 
 from ..bind import INJECTED, bind
+from ..failure import Failed
 from . import describe, replies
 from .body import form, from_json, texts
 from .context import Event
@@ -41,17 +42,28 @@ class Parameter:
 class PlainForm:
     """How a plain function is called."""
 
-    def __init__(self, fn: Any, context: Any, name: str) -> None:
+    def __init__(self, fn: Any, context: Any, name: str, bound: tuple[dict[str, Any], frozenset[str]]) -> None:
+        """`bound`: values of parameters that clients do not give, and names of those that `init` took.
+
+        Raises Failed where one is neither a parameter nor taken.
+        """
         self.fn = fn
         self.name = name
         self._context = context
-        self.parameters, self.is_open = _parameters(fn)
+        parameters, self.is_open = _parameters(fn)
+        values, taken = bound
+        names = {parameter.name for parameter in parameters}
+        unknown = values.keys() - names - taken
+        if unknown and not self.is_open:
+            raise Failed("InputError", f"{name}() has no parameter {min(unknown)!r}", "correct the run's parameters and inputs")
+        self._bound = {label: value for label, value in values.items() if label in names or label in unknown}
+        self.parameters = [parameter for parameter in parameters if parameter.name not in values]
         self._known = {parameter.name: parameter for parameter in self.parameters}
         self._required = [parameter.name for parameter in self.parameters if parameter.required]
 
     def arguments(self, request: Request) -> Any:
         """The arguments for one request, `(positional, keyword)`. Raises Refused: 400 (no JSON), 422 (not what the parameters are)."""
-        values = self._values(request)
+        values = {**self._values(request), **self._bound}
         supplied = {"context": self._context, "run": self._context.run, "project": self._context.project}
         return bind(self.fn, values, lambda name: Event(request) if name == "event" else supplied[name])
 

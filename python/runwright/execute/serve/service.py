@@ -44,14 +44,15 @@ class Service:
     """A service, in the process that watches over its workers.
 
     Attributes:
-        settings (Settings), load, active: see `serve_from`. listener (socket): shared by all. shared (Shared): the numbers.
+        settings (Settings), load, active, bound: see `serve_from`. listener (socket): shared by all. shared (Shared): the numbers.
         files (int): how many files a process may open. hide: takes the secrets out of a text.
     """
 
-    def __init__(self, load: Any, settings: dict[str, Any], announce: Any, active: Any, secrets: Any) -> None:
+    def __init__(self, load: Any, settings: dict[str, Any], announce: Any, *, active: Any, secrets: Any, bound: Any) -> None:
         self.load = load
         self.settings = Settings(settings)
         self.active = active
+        self.bound = bound
         self.hide = Redactor(secrets).text
         self.files = allow_many_files()
         self.listener = listen(self.settings.host, self.settings.port)

@@ -87,14 +87,16 @@ class Worker:
         name = self.settings.name or getattr(target, "__name__", type(target).__name__)
         start = forms.initialiser(target, self.settings.init) if form != "asgi" or self.settings.init else None
         context = Context(self.service.active, name, self.number)
+        bound = self.service.bound()
+        taken: frozenset[str] = frozenset()
         if start is not None:
-            _initialise(start, context, self.settings.init_parameters, loop)
+            taken = _initialise(start, context, bound, self.settings.init_parameters, loop)
         elif self.settings.init_parameters:
             message = "init_parameters are given, but the handler's module has no init(context, …)"
             raise Failed("InputError", message, "define it, or name it by `init`")
         if form == "asgi":
             return Application(self.settings, self.part, None, (Passage(target, self.settings, self.part.slots), target))
-        made = EventForm(target, context) if form == "event" else PlainForm(target, context, name)
+        made = EventForm(target, context) if form == "event" else PlainForm(target, context, name, (bound, taken))
         failures = Failures(self.service.hide, self.settings.debug)
         return Application(self.settings, self.part, Calls(made, failures, self.settings, self.part.slots, self._stuck), None)
 
@@ -188,19 +190,25 @@ def _server(uvicorn: Any, config: Any, on_ready: Any) -> Any:
     return Server(config)
 
 
-def _initialise(start: Any, context: Context, parameters: dict[str, Any], loop: Any) -> None:
-    """Call the user's `init`. Raises Failed where the parameters are not its; else what it raises."""
+def _initialise(start: Any, context: Context, bound: dict[str, Any], parameters: dict[str, Any], loop: Any) -> frozenset[str]:
+    """Call the user's `init` with its parameters and those bound values that it names.
+
+    Returns the names of the latter. Raises Failed where the parameters are not its; else what it raises.
+    """
     import inspect
 
+    signature = inspect.signature(start)
+    taken = {name: value for name, value in bound.items() if name in signature.parameters and name not in parameters}
     try:
-        inspect.signature(start).bind(context, **parameters)
+        signature.bind(context, **taken, **parameters)
     except TypeError as error:
         raise Failed(
             "InputError", f"{start.__name__}() cannot be called with init_parameters: {error}", "correct `init_parameters`"
         ) from None
-    value = start(context, **parameters)
+    value = start(context, **taken, **parameters)
     if inspect.iscoroutine(value):
         loop.run_until_complete(value)
+    return frozenset(taken)
 
 
 def _not_started(error: BaseException | None) -> BaseException:
