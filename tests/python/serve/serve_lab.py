@@ -129,10 +129,10 @@ class Service:
         return Together(self, count, path, more)
 
     def metric(self, name: str) -> float:
-        """The sum of a metric's lines."""
-        lines = [line for line in self.ask("/metrics").text.splitlines() if line.split("{")[0].split(" ")[0] == name]
-        assert lines, name
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+        """The sum of a metric's lines; 0 where nothing is counted yet."""
+        lines = self.ask("/metrics").text.splitlines()
+        assert any(line.startswith("# TYPE ") and name.startswith(line.split()[2]) for line in lines), name
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
     def workers(self) -> list[int]:
         """The ids of the worker processes, once they are there."""
