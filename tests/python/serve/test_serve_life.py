@@ -36,15 +36,14 @@ def f(do: str = "", seconds: float = 0.0, gate: str = ""):
 _WAITS = """
 import os, time
 def init(context, gate, swallow=False):
-    print("init began", flush=True)
-    while not os.path.exists(gate):
-        try:
+    try:
+        print("init began", flush=True)
+        while not os.path.exists(gate):
             time.sleep(0.01)
-        except BaseException:
-            if not swallow:
-                raise
-            print("swallowed", flush=True)
-            break
+    except BaseException:
+        if not swallow:
+            raise
+        print("swallowed", flush=True)
 def f(context, event):
     return os.getpid()
 """
