@@ -102,6 +102,15 @@ fn times_never_go_backwards_in_a_record() {
 }
 
 #[test]
+fn where_it_executed_is_told_by_the_place_and_not_by_a_runner() {
+    let facts = json!({"node": "n1", "images": {"main": "python@sha256:1"}});
+    let told = Event::Provenance { time: 2.0, facts: facts.as_object().unwrap().clone() };
+    let run = folded([running(1.0, 1), told.clone()]);
+    assert_eq!((&run.provenance["node"], &run.provenance["images"], &run.provenance["python"]), (&facts["node"], &facts["images"], &json!("3.11.7")));
+    assert!(serde_json::from_value::<Event>(serde_json::to_value(&told).unwrap()).is_err());
+}
+
+#[test]
 fn an_end_says_all_that_was_missed() {
     let run = folded([end(json!({"state": "COMPLETED", "time": 9.0, "started": 4.0, "attempts": 2}))]);
     assert_eq!((states(&run), run.attempts), (vec![("CREATED", 0), ("RUNNING", 4), ("COMPLETED", 9)], 2));

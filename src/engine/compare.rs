@@ -33,7 +33,9 @@ fn telling(run: &Run) -> Value {
         record.remove(field);
     }
     if let Some(Value::Object(provenance)) = record.get_mut("provenance") {
-        provenance.remove("pid");
+        for identity in ["pid", "job", "pod"] {
+            provenance.remove(identity);
+        }
     }
     // Of a metric its last value tells; a series has a place of its own.
     if let Some(Value::Object(metrics)) = record.get_mut("metrics") {

@@ -76,6 +76,12 @@ pub enum Event {
         time: f64,
         entity: LoggedEntity,
     },
+    /// More of where the run comes from, which only the place to run knows: it is not believed where a runner writes it.
+    #[serde(skip_deserializing)]
+    Provenance {
+        time: f64,
+        facts: Map<String, Value>,
+    },
     /// An attempt failed and another follows.
     Retry {
         time: f64,
@@ -243,6 +249,7 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
         }
         // The engine registers entities before it folds; here only the attempt's message is kept.
         Event::Entity { .. } => {}
+        Event::Provenance { facts, .. } => run.provenance.extend(facts),
         Event::Retry { attempt, error, delay, time } => {
             let message = format!("attempt {attempt} failed ({}: {}); the next one in {delay:.1} s", error.cause, error.message);
             let time = from_seconds(time);

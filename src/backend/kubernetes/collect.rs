@@ -11,7 +11,7 @@ use super::pack::slots_at;
 use super::results::{Channels, Results};
 use super::seen::SeenPod;
 use super::watch::Sight;
-use super::{Cluster, Kubernetes, diagnose, name, stop};
+use super::{Cluster, Kubernetes, diagnose, name, provenance, stop};
 use crate::backend::News;
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
@@ -56,6 +56,10 @@ impl Kubernetes {
                 })
             }
         };
+        // With what is written anyway.
+        if end.is_some() || events.iter().any(|event| matches!(event, Event::Running { .. })) {
+            events.extend(provenance::event(run, &sight, now()));
+        }
         if let Some(end) = end {
             events.extend(marks(run, &sight));
             events.push(Event::End(Box::new(end)));

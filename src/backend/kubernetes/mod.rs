@@ -13,6 +13,7 @@ mod news;
 mod object;
 mod pack;
 mod packed;
+mod provenance;
 mod results;
 pub mod rights;
 mod seen;
