@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from typing import Any
 
 _CODE = """
@@ -19,6 +20,8 @@ def f(context, event):
         return "plain words"
     if event.path == "/bytes":
         return b"\\x00"
+    if event.path == "/empty":
+        return 204, {"dropped": True}
     if event.path == "/none":
         return None
     if event.path == "/pair":
@@ -119,7 +122,13 @@ def test_what_a_handler_returns_is_the_answer(serve: Any) -> None:
         assert (answer.status_code, answer.content_type, answer.content) == (status, kind, content), path
     assert service.ask("/response").headers["x-made-by"] == "f"
     assert service.ask("/foreign").headers["x-a"] == "1"
-    assert "a number from 100 to 599" in service.ask("/bad").json()["message"]
+    assert "a number from 200 to 599" in service.ask("/bad").json()["message"]
+    # What has no body leaves the connection usable for the next.
+    connection = http.client.HTTPConnection("127.0.0.1", service.port)
+    for path, status, content in [("/empty", 204, b""), ("/text", 200, b"plain words")]:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (status, content)
     # A header cannot bring another one with it.
     split = service.ask("/split")
     assert split.status_code == 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -74,6 +75,21 @@ def test_probes_tell_starting_ready_and_draining(serve: Any, tmp_path: Path) -> 
     assert service.ended() == 0
     with pytest.raises(BackendError, match="ConnectionRefused"):
         request(url)
+
+
+def test_a_crowd_before_it_is_ready_does_no_harm(serve: Any, tmp_path: Path) -> None:
+    port, gate = _free_port(), tmp_path / "gate"
+    service = serve(_WAITS, port=port, init_parameters={"gate": str(gate)})
+    assert service.logged("init began")
+    crowd = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(1000)]
+    for place, one in enumerate(crowd):
+        with contextlib.suppress(OSError):  # the oldest were sent away for the newest
+            one.sendall(b"GET / HTTP/1.1\r\n" if place % 3 else b"GET / HTTP/1.1\r\n\r\n")
+    assert request(f"http://127.0.0.1:{port}/healthz").json() == {"status": "alive"}
+    gate.touch()
+    assert service.ask().ok
+    for one in crowd:
+        one.close()
 
 
 @pytest.mark.parametrize("swallow", [False, True])

@@ -83,8 +83,11 @@ class Answer:
 
     def __init__(self, status: int, body: bytes, content_type: str | None = JSON, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         self.status = status
-        self.body = body
-        self.headers = [(b"content-length", b"%d" % len(body))]
+        self.headers: list[tuple[bytes, bytes]] = []
+        # Answers of these statuses end with their headers; what came after would be taken for the next answer.
+        self.body = b"" if status in (204, 304) else body
+        if status not in (204, 304):
+            self.headers.append((b"content-length", b"%d" % len(body)))
         if content_type:
             self.headers.append((b"content-type", content_type.encode("latin-1")))
         if headers:

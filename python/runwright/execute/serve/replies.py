@@ -33,7 +33,7 @@ def of_event(value: Any) -> Answer:
     """What a platform's handler returned: a value, a response, or `(status, body)`. Raises Unserialisable."""
     if is_response(value):
         return of_response(value)
-    if isinstance(value, tuple) and len(value) == 2 and type(value[0]) is int and 100 <= value[0] <= 599:
+    if isinstance(value, tuple) and len(value) == 2 and type(value[0]) is int and 200 <= value[0] <= 599:
         return _content(value[0], value[1], None, {})
     return _content(200, value, None, {})
 
@@ -49,8 +49,8 @@ def of_response(value: Any) -> Answer:
     """A response object as the answer. Raises Unserialisable, ValueError (a status that is none)."""
     status = getattr(value, "status_code", None)
     status = getattr(value, "status", 200) if status is None else status
-    if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 599:
-        raise ValueError(f"the response's status is {status!r:.50}; it is a number from 100 to 599")
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
+        raise ValueError(f"the response's status is {status!r:.50}; it is a number from 200 to 599")
     headers = getattr(value, "headers", None) or {}
     content_type = getattr(value, "content_type", None) or getattr(value, "media_type", None)
     return _content(int(status), value.body, content_type, dict(headers.items() if hasattr(headers, "items") else headers))

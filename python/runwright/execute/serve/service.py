@@ -121,7 +121,10 @@ class Service:
             if descriptor == wakeup:
                 _drain(wakeup)
             elif not self._doorman.handles(descriptor):
-                self._hear(next(one for one in self._workers if one.report == descriptor))
+                # None where an event before this one sent that guest of the doorman's away.
+                worker = next((one for one in self._workers if one.report == descriptor), None)
+                if worker is not None:
+                    self._hear(worker)
         for worker in self._workers:
             if worker.is_over():
                 self._hear(worker)

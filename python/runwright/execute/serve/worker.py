@@ -39,7 +39,7 @@ class Worker:
     """One worker, in its own process.
 
     Args:
-        number: which it is. service: the `master.Service` that it was forked from, as it was then. report: the descriptor to tell it by.
+        number: which it is. service: the `service.Service` that it was forked from, as it was then. report: the descriptor to tell it by.
     """
 
     def __init__(self, number: int, service: Any, report: int) -> None:
