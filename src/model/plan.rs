@@ -38,7 +38,7 @@ impl Plan {
     /// Whether the runner executes it: a Python function, not a program of an image.
     #[must_use]
     pub const fn calls(&self) -> bool {
-        matches!(self, Self::Task(Workload { process: Process::Call(_), .. }) | Self::Service(Workload { process: Process::Call(_), .. }))
+        matches!(self, Self::Task(workload) | Self::Service(workload) if workload.process.has_runner())
     }
 
     /// How a service stands that has not begun. None for what is none.

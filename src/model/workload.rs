@@ -65,6 +65,14 @@ pub enum Process {
     Container(Container),
 }
 
+impl Process {
+    /// Whether the runner executes it: a Python function, not a program of an image.
+    #[must_use]
+    pub const fn has_runner(&self) -> bool {
+        matches!(self, Self::Call(_) | Self::Serve(_))
+    }
+}
+
 /// A Python function to serve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Serve {

@@ -61,7 +61,7 @@ impl Engine {
         let session: serde_json::Map<String, Value> = depythonize(session)?;
         let find_zip = move || Python::attach(|py| runner_zip.call0(py)?.extract::<PathBuf>(py)).map_err(carry);
         let image = image.unwrap_or_else(|| kubernetes::python_image(session.get("python").and_then(Value::as_str).unwrap_or_default()));
-        let kubernetes = kubernetes::Settings { image, runner: Box::new(find_zip) };
+        let kubernetes = kubernetes::Settings { image, profiles: std::collections::BTreeMap::new(), runner: Box::new(find_zip) };
         let configuration = Configuration { home, store, artifacts, local, kubernetes, others: Vec::new(), session };
         threads::wait(py, Core::open(configuration))?.map(Self).map_err(|error| super::errors::raise(py, &error))
     }

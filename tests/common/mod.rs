@@ -145,7 +145,7 @@ pub async fn engine(home: &Path, others: Vec<Arc<dyn Backend>>) -> Arc<Engine> {
 
 /// For tests that have to do with no cluster.
 pub fn no_cluster() -> kubernetes::Settings {
-    kubernetes::Settings { image: "none".into(), runner: Box::new(|| Err(Error::backend("there is no runner here", "it is a test"))) }
+    kubernetes::Settings { image: "none".into(), profiles: std::collections::BTreeMap::new(), runner: Box::new(|| Err(Error::backend("there is no runner here", "it is a test"))) }
 }
 
 /// A function `f` without parameters that are known.

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::held::{held_job, let_job_go};
 use super::name::{self, MANAGER};
 use super::object::{config_map, secret};
 use super::target::Target;
@@ -84,21 +85,29 @@ impl Access {
         self.share(&config_map::binary(name, name::SHARED, "runner", "runner.zip", zip), None).await
     }
 
-    /// Creates the Job, then what belongs to it. After an error nothing of it is there.
-    pub async fn hand_over(&self, job: Value, code: Value, luggage: Luggage) -> Result<()> {
+    /// Creates the Job, then what belongs to it. After an error nothing of it is there. `held`: nothing of it starts before that is there.
+    pub async fn hand_over(&self, job: Value, code: Value, held: bool, luggage: Luggage) -> Result<()> {
         let (job, code) = (typed::<Job>(job)?, typed::<Option<ConfigMap>>(code)?);
-        let created = self.create(&job).await?;
+        let created = if held { self.create(&held_job(job.clone())).await? } else { self.create(&job).await? };
         let along = async {
             if let Some(code) = &code {
                 self.share(code, Some(&OwnerReference { controller: None, ..owner(&created) })).await?;
             }
-            self.attach(&created, luggage.secrets, luggage.pieces).await
+            self.attach(&created, luggage.secrets, luggage.pieces).await?;
+            if held { self.let_go(&job).await } else { Ok(()) }
         };
         if let Err(error) = along.await {
             super::stop::remove_job(self, &created.name_any()).await?;
             return Err(error);
         }
         Ok(())
+    }
+
+    /// Lets a Job begin that was held back.
+    async fn let_go(&self, job: &Job) -> Result<()> {
+        let (api, name, patch) = (self.api::<Job>(), job.name_any(), Patch::Merge(let_job_go(job)));
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        patiently(|| api.patch(&name, &params, &patch)).await.map(drop).map_err(|error| self.refused::<Job>("patch", &name, &error))
     }
 
     /// Lets a Job go on that waited for other runs, with the inputs that have come. One that went on already stays as it is.
@@ -111,7 +120,7 @@ impl Access {
             self.attach(&there, BTreeMap::new(), luggage.pieces.clone()).await?;
             let annotations = job.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref()).and_then(|metadata| metadata.annotations.clone());
             let patch = Patch::Merge(serde_json::json!({
-                "metadata": {"resourceVersion": there.resource_version(), "annotations": {name::WAITS: null}},
+                "metadata": {"resourceVersion": there.resource_version(), "labels": job.metadata.labels, "annotations": {name::WAITS: null}},
                 "spec": {"suspend": job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false), "template": {"metadata": {"annotations": annotations}}},
             }));
             let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };

@@ -34,6 +34,7 @@ impl Kubernetes {
                 None
             }
             Stand::Absent => self.absent(cluster, run).await?,
+            Stand::Held { end } => self.held(cluster, run, end.is_some()).await?,
             Stand::Stopped { pod } => {
                 let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
                 events.extend(results.events);
@@ -70,7 +71,8 @@ impl Kubernetes {
 
     /// What came back from a pod that has ended.
     async fn results(&self, cluster: &Cluster, run: &Run, pod: Option<&SeenPod>) -> Result<Option<Results>> {
-        let Some(pod) = pod else { return Ok(None) };
+        // What an image's own program leaves as its last words is no message of ours.
+        let Some(pod) = pod.filter(|pod| pod.container(name::RESULTS).is_some()) else { return Ok(None) };
         let folder = self.folder(run.id);
         let channels = Channels { access: &cluster.access, artifacts: &self.artifacts, slots: slots_at(run), folder: &folder };
         let message = pod.container(MAIN).and_then(|main| main.ended.as_ref()).map_or("", |ended| ended.message.as_str());
@@ -82,9 +84,8 @@ impl Kubernetes {
             }
             other => other?,
         };
-        let has_sidecar = pod.container(name::RESULTS).is_some();
         match told {
-            None if has_sidecar && !pod.gone => channels.remains(&pod.name).await,
+            None if !pod.gone => channels.remains(&pod.name).await,
             told => Ok(told),
         }
     }
@@ -96,9 +97,7 @@ impl Kubernetes {
             // It was there, and nobody looked while it went.
             return Ok(self.is_absent(cluster, run).await?.then(|| diagnose::deleted(now())));
         }
-        let same_host = run.reference.get("host").and_then(serde_json::Value::as_str) == Some(self.host.as_str());
-        let alive = if same_host { self.clients.is_alive(&run.client) } else { age < AFAR };
-        if alive || !self.is_absent(cluster, run).await? {
+        if self.is_handed_over_by_somebody(run) || !self.is_absent(cluster, run).await? {
             return Ok(None);
         }
         if age < HANDED_OVER {
@@ -107,12 +106,25 @@ impl Kubernetes {
                 return Ok(None);
             }
         }
-        Ok(Some(End::found(
-            "NotStarted",
-            "the run was recorded, but its client ended before anything was started",
-            "nothing ran and nothing is left to run: start it again with run.reproduce()",
-            now(),
-        )))
+        Ok(Some(not_started()))
+    }
+
+    /// A run whose Job is held back. Where its client is gone nobody lets it go any more (the secrets were the client's to give), so nothing of it stays.
+    async fn held(&self, cluster: &Cluster, run: &Run, given_up: bool) -> Result<Option<End>> {
+        if !given_up && self.is_handed_over_by_somebody(run) {
+            return Ok(None);
+        }
+        // Unless it was let go an instant ago, by a request of a client that was killed right after.
+        if !given_up && !stop::remove_held(&cluster.access, &name::of_run(run)).await? {
+            return Ok(None);
+        }
+        Ok(Some(not_started()))
+    }
+
+    /// Whether the client that recorded the run may still be about to hand it over.
+    fn is_handed_over_by_somebody(&self, run: &Run) -> bool {
+        let same_host = run.reference.get("host").and_then(serde_json::Value::as_str) == Some(self.host.as_str());
+        if same_host { self.clients.is_alive(&run.client) } else { now() - run.created.as_duration().as_secs_f64() < AFAR }
     }
 
     /// Asked of the API server itself: the board may be a little behind.
@@ -121,6 +133,15 @@ impl Kubernetes {
         let found = patiently(|| api.get_opt(&name)).await.map_err(|error| cluster.access.refused::<Job>("get", &name, &error))?;
         Ok(found.is_none())
     }
+}
+
+fn not_started() -> End {
+    End::found(
+        "NotStarted",
+        "the run was recorded, but its client ended before anything was started",
+        "nothing ran and nothing is left to run: start it again with run.reproduce()",
+        now(),
+    )
 }
 
 fn stopped() -> End {

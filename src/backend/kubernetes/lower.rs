@@ -1,8 +1,14 @@
 //! Step *lower*: a Plan as Kubernetes objects. Pure: the same run gives the same objects.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec, Service};
 use serde_json::{Map, Value, json};
 
-use super::object::{config_map, job, pod};
+use super::object::{config_map, deployment, job, pod, service};
 use super::pack::PIECES;
 use super::{name, packed};
 use crate::backend::Load;
@@ -10,10 +16,8 @@ use crate::error::{Error, Result};
 use crate::model::function::Function;
 use crate::model::name::Digest;
 use crate::model::plan::Plan;
+use crate::model::task::TaskParameters;
 use crate::model::workload::{Process, Workload};
-use bytes::Bytes;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ConfigMap;
 
 /// The version of the run folder's protocol.
 const PROTOCOL: u32 = 1;
@@ -30,98 +34,162 @@ pub struct Surroundings<'a> {
     pub image: &'a str,
     /// The ConfigMap with the runner.
     pub runner: &'a str,
+    /// What the profiles that a run may name say of its pod, by their names.
+    pub profiles: &'a BTreeMap<String, PodTemplateSpec>,
 }
 
-/// The code of a function version, packed.
-#[derive(Clone)]
-pub struct Code {
-    /// The digest of the source.
-    pub source: Digest,
-    pub zip: Bytes,
+/// A function version, packed once for all its runs.
+pub struct Version {
+    /// Where its code travels. None where it has none.
+    code: Option<Placed>,
+    /// The version without its code, as an annotation.
+    text: String,
 }
 
-/// The objects of a run, or of a fan-out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Objects {
-    pub job: Job,
-    /// The code, where it does not fit into the Job.
-    pub code: Option<ConfigMap>,
-}
-
-pub fn lower(around: &Surroundings<'_>, function: &Function, code: Option<&Code>, loads: &[Load]) -> Result<Objects> {
-    let Some(first) = loads.first() else { return Err(Error::backend("nothing was to be lowered", "this is a fault of Runwright; please report it")) };
-    let workload = match &first.plan {
-        Plan::Task(workload) => workload,
-        Plan::Service(_) | Plan::Build(_) | Plan::Manifests(_) => {
-            return Err(Error::invalid(
-                "action",
-                &first.run.action,
-                format!("{}: a {} is not executed on Kubernetes yet", first.run.action, first.plan.name()),
-                "use the action `job`",
-            ));
-        }
-    };
-    let labels = name::labels(&first.run);
-    let placed = code.map(|code| place(code, first)).transpose()?;
-    let waits = waits(first);
-    // What its inputs weigh is known only when they have come, and volumes cannot be added then.
-    let pieces = if waits { PIECES } else { first.pieces };
-    let mut template = pod::template(around, &first.run, workload, placed.as_ref(), pieces)?;
-    let annotations = annotations(function, workload, placed.as_ref(), loads)?;
-    check_size(&annotations)?;
-    if let Some(metadata) = &mut template.metadata {
-        metadata.labels = Some(labels.clone());
-        metadata.annotations.get_or_insert_default().extend(annotations);
-    }
-    let config_map = match placed {
-        Some(Placed::Volume(name, zip)) => Some(config_map::binary(&name, name::SHARED, "code", "code.zip", zip)),
-        _ => None,
-    };
-    Ok(Objects { job: job::job(function, &first.run, labels, template, loads.len(), waits), code: config_map })
-}
-
-/// Whether an input is of a run that has not ended.
-pub fn waits(load: &Load) -> bool {
-    load.inputs.values().any(|input| input.get("run").is_some_and(Value::is_string))
-}
-
-/// Where the code travels.
+/// Where the code of a function version travels.
 pub enum Placed {
+    /// In each Job, as this text.
     Annotation(String),
     /// The name of the ConfigMap, and the zip.
     Volume(String, Bytes),
 }
 
-fn place(code: &Code, load: &Load) -> Result<Placed> {
-    if code.zip.len() <= SMALL_CODE {
-        return Ok(Placed::Annotation(packed::binary_annotation(&code.zip)));
+impl Version {
+    /// An error says that its code is too large.
+    pub fn pack(function: &Function) -> Result<Self> {
+        let code = function.spec.get("source").map(|source| place(function, &Digest::of_json(source), packed::code(source)?)).transpose()?;
+        let mut version = serde_json::to_value(function).unwrap_or_default();
+        if let Some(source) = version.get_mut("spec").and_then(|spec| spec.get_mut("source")).and_then(Value::as_object_mut) {
+            // The code is in the pod's template, or in a ConfigMap.
+            source.remove("files");
+            source.remove("binary");
+        }
+        Ok(Self { code, text: version.to_string() })
     }
-    if code.zip.len() <= CONFIG_MAP {
-        return Ok(Placed::Volume(name::of_code(&code.source), code.zip.clone()));
+}
+
+fn place(function: &Function, source: &Digest, zip: Bytes) -> Result<Placed> {
+    if zip.len() <= SMALL_CODE {
+        return Ok(Placed::Annotation(packed::binary_annotation(&zip)));
+    }
+    if zip.len() <= CONFIG_MAP {
+        return Ok(Placed::Volume(name::of_code(source), zip));
     }
     Err(Error::invalid(
         "code_src",
-        format!("{} bytes", code.zip.len()),
-        format!("the code of {} has {} KiB packed; an object of Kubernetes takes {} KiB", load.run.function, code.zip.len() / 1024, CONFIG_MAP / 1024),
+        format!("{} bytes", zip.len()),
+        format!("the code of {} has {} KiB packed; an object of Kubernetes takes {} KiB", function.name, zip.len() / 1024, CONFIG_MAP / 1024),
         "leave data out of the code folder, or put the packages into the image or into requirements=",
     ))
 }
 
-/// What the pod reads, and what gives the records back.
-fn annotations(function: &Function, workload: &Workload, placed: Option<&Placed>, loads: &[Load]) -> Result<Vec<(String, String)>> {
+/// The objects of a run, or of a fan-out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Objects {
+    pub owner: Owner,
+    /// The code, where it does not fit into the owner.
+    pub code: Option<ConfigMap>,
+    /// Where it serves.
+    pub service: Option<Service>,
+    /// Whether the owner is held back until the others and the Secret are there, because its pod cannot wait for them by itself.
+    pub held: bool,
+}
+
+/// The object that all others of a run belong to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Owner {
+    Job(Box<Job>),
+    Deployment(Box<Deployment>),
+}
+
+pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, loads: &[Load]) -> Result<Objects> {
+    let Some(first) = loads.first() else { return Err(Error::backend("nothing was to be lowered", "this is a fault of Runwright; please report it")) };
+    let (workload, serves) = match &first.plan {
+        Plan::Task(workload) => (workload, false),
+        Plan::Service(workload) => (workload, true),
+        Plan::Build(_) | Plan::Manifests(_) => {
+            return Err(Error::invalid(
+                "action",
+                &first.run.action,
+                format!("{}: a {} is not executed on Kubernetes yet", first.run.action, first.plan.name()),
+                "use another action",
+            ));
+        }
+    };
+    check(first, workload, serves)?;
+    let (run, task, has_runner) = (&first.run, first.run.spec.task()?, workload.process.has_runner());
+    let placed = version.code.as_ref().filter(|_| has_runner);
+    let waits = waits(first);
+    // What its inputs weigh is known only when they have come, and volumes cannot be added then.
+    let pieces = if waits { PIECES } else { first.pieces };
+    let labels = name::labels(run);
+    let ports = if serves { service::ports(&workload.process, &task) } else { Vec::new() };
+    let wanted = pod::Wanted { around, run, workload, task: &task, placed, pieces, serves, ports: &ports };
+    let template = pod::template(&wanted, labels.clone(), annotations(function, workload, &task, placed, loads)?)?;
+    let mut of_owner = task.annotations.clone();
+    of_owner.insert(name::FUNCTION.to_owned(), version.text.clone());
+    if waits {
+        of_owner.insert(name::WAITS.to_owned(), "true".to_owned());
+    }
+    let metadata = job::metadata(run, labels.clone(), of_owner);
+    let service = if serves { service::service(run, &task, &ports, labels)? } else { None };
+    let owner = if serves {
+        Owner::Deployment(Box::new(deployment::deployment(run, &task, metadata, template)))
+    } else {
+        Owner::Job(Box::new(job::job(&job::Wanted { run, task: &task, has_runner, runs: loads.len(), waits }, metadata, template)))
+    };
+    let code = match placed {
+        Some(Placed::Volume(name, zip)) => Some(config_map::binary(name, name::SHARED, "code", "code.zip", zip.clone())),
+        _ => None,
+    };
+    let held = service.is_some() || (!has_runner && !run.spec.secrets.is_empty());
+    Ok(Objects { owner, code, service, held })
+}
+
+/// What can be had elsewhere and not here.
+fn check(load: &Load, workload: &Workload, serves: bool) -> Result<()> {
+    let spec = &load.run.spec;
+    if let (true, Some(timeout)) = (serves, spec.timeout) {
+        return Err(Error::invalid("timeout", timeout, format!("{}: it goes on until it is stopped", load.run.action), "leave timeout= out"));
+    }
+    if let (true, Some(map)) = (serves, &spec.map) {
+        return Err(Error::invalid(
+            "map",
+            &map.id,
+            format!("{}: what serves is not mapped over items", load.run.action),
+            "start one with run(), and give replicas= for more of it",
+        ));
+    }
+    if let (false, Some(requirement)) = (workload.process.has_runner(), workload.requirements.first()) {
+        return Err(Error::invalid("requirements", requirement, format!("{}: requirements are installed for Python functions only", load.run.function), "put them into the image"));
+    }
+    Ok(())
+}
+
+/// Whether an input is of a run that has not ended.
+#[must_use]
+pub fn waits(load: &Load) -> bool {
+    load.inputs.values().any(|input| input.get("run").is_some_and(Value::is_string))
+}
+
+/// What the pod reads, and what gives the records back, beside what the run asks for.
+fn annotations(function: &Function, workload: &Workload, task: &TaskParameters, placed: Option<&Placed>, loads: &[Load]) -> Result<BTreeMap<String, String>> {
     let first = &loads[0];
-    let mut annotations = vec![(name::FROZEN.to_owned(), packed::annotation(&frozen(function, workload, placed, first))?)];
+    let mut annotations = task.annotations.clone();
+    annotations.insert("kubectl.kubernetes.io/default-container".into(), name::MAIN.into());
+    annotations.insert(name::FROZEN.to_owned(), packed::annotation(&frozen(function, workload, placed, first))?);
     if let Some(Placed::Annotation(code)) = placed {
-        annotations.push((name::CODE.to_owned(), code.clone()));
+        annotations.insert(name::CODE.to_owned(), code.clone());
     }
     if first.run.spec.map.is_some() {
         let items: Vec<Value> = loads.iter().map(|load| json!({"parameters": load.run.spec.parameters, "inputs": load.inputs, "asked": load.run.spec.inputs})).collect();
-        annotations.push((name::ITEMS.to_owned(), packed::annotation(&Value::Array(items))?));
+        annotations.insert(name::ITEMS.to_owned(), packed::annotation(&Value::Array(items))?);
     }
+    check_size(&annotations)?;
     Ok(annotations)
 }
 
-fn check_size(annotations: &[(String, String)]) -> Result<()> {
+fn check_size(annotations: &BTreeMap<String, String>) -> Result<()> {
     let size: usize = annotations.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size <= ANNOTATIONS {
         return Ok(());
@@ -129,7 +197,8 @@ fn check_size(annotations: &[(String, String)]) -> Result<()> {
     let largest = annotations.iter().max_by_key(|(_, value)| value.len()).map_or("", |(name, _)| name);
     let (field, cure) = match largest {
         name::ITEMS => ("items", "map over fewer items at a time, or over keys of data instead of the data itself"),
-        _ => ("parameters", "give large values as inputs: log them as a dataitem or an artifact, and set RUNWRIGHT_ARTIFACTS to a bucket that pods reach"),
+        name::FROZEN | name::CODE => ("parameters", "give large values as inputs: log them as a dataitem or an artifact, and set RUNWRIGHT_ARTIFACTS to a bucket that pods reach"),
+        _ => ("annotations", "give less in annotations="),
     };
     Err(Error::invalid(
         field,

@@ -5,6 +5,7 @@
 mod apply;
 mod collect;
 mod diagnose;
+mod held;
 pub mod inspect;
 mod logs;
 pub mod lower;
@@ -22,13 +23,14 @@ mod sync;
 mod target;
 mod watch;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, OnceCell};
 
@@ -40,8 +42,8 @@ use crate::model::name::{Digest, Name, RunId};
 use crate::model::run::Run;
 use crate::store::artifacts::{Artifacts, Take};
 use apply::Access;
-use lower::{Code, Surroundings};
-pub use object::pod::SIDECAR;
+use lower::{Owner, Surroundings, Version};
+pub use object::container::SIDECAR;
 pub use results::STORED;
 use target::Target;
 use watch::{Board, Watches};
@@ -59,6 +61,8 @@ const SAFETY: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// The image of Python functions that name none.
     pub image: String,
+    /// What the profiles that a run may name say of its pod.
+    pub profiles: BTreeMap<String, PodTemplateSpec>,
     /// Gives the zip file of the runner, and puts it there if need be.
     pub runner: Box<dyn Fn() -> Result<PathBuf> + Send + Sync>,
 }
@@ -117,7 +121,7 @@ pub struct Kubernetes {
     artifacts: Artifacts,
     clients: Arc<Clients>,
     runner: OnceCell<Runner>,
-    codes: Mutex<HashMap<Digest, Code>>,
+    versions: Mutex<HashMap<String, Arc<Version>>>,
     /// Namespaces that this process has to do with.
     known: Mutex<HashSet<Target>>,
     boards: Mutex<HashMap<Target, Arc<Board>>>,
@@ -138,7 +142,7 @@ impl Kubernetes {
             artifacts,
             clients,
             runner: OnceCell::new(),
-            codes: Mutex::default(),
+            versions: Mutex::default(),
             known: Mutex::default(),
             boards: Mutex::default(),
             clusters: Mutex::default(),
@@ -179,15 +183,15 @@ impl Kubernetes {
             .await
     }
 
-    /// The code of a version, packed once.
-    fn code(&self, function: &Function) -> Result<Option<Code>> {
-        let Some(source) = function.spec.get("source") else { return Ok(None) };
-        if let Some(known) = self.codes.lock().unwrap_or_else(PoisonError::into_inner).get(&function.version) {
-            return Ok(Some(known.clone()));
+    /// A function version, packed once.
+    fn packed(&self, function: &Function) -> Result<Arc<Version>> {
+        let key = function.key();
+        if let Some(known) = self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(known.clone());
         }
-        let code = Code { source: Digest::of_json(source), zip: packed::code(source)? };
-        self.codes.lock().unwrap_or_else(PoisonError::into_inner).insert(function.version.clone(), code.clone());
-        Ok(Some(code))
+        let version = Arc::new(Version::pack(function)?);
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, version.clone());
+        Ok(version)
     }
 
     async fn upload(&self, luggage: &Luggage) -> Result<()> {
@@ -266,9 +270,12 @@ impl Backend for Kubernetes {
 
     fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value> {
         let runner = self.runner.get().map_or("", |runner| runner.name.as_str());
-        let around = Surroundings { image: &self.settings.image, runner };
-        let objects = lower::lower(&around, function, self.code(function)?.as_ref(), loads)?;
-        Ok(json!({"job": objects.job, "code": objects.code}))
+        let around = Surroundings { image: &self.settings.image, runner, profiles: &self.settings.profiles };
+        let objects = lower::lower(&around, function, self.packed(function)?.as_ref(), loads)?;
+        let Owner::Job(job) = objects.owner else {
+            return Err(Error::invalid("action", &loads[0].run.action, "what serves is not executed on Kubernetes yet", "use the action `job`"));
+        };
+        Ok(json!({"job": job, "code": objects.code, "held": objects.held}))
     }
 
     async fn execute(&self, _function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
@@ -279,7 +286,7 @@ impl Backend for Kubernetes {
             let runner = self.runner().await?;
             cluster.provide(runner).await?;
         }
-        cluster.access.hand_over(text(lowered, "job"), text(lowered, "code"), luggage).await?;
+        cluster.access.hand_over(text(lowered, "job"), text(lowered, "code"), text(lowered, "held") == true, luggage).await?;
         loads.iter().for_each(|load| pack::unstage(&self.held, load));
         Ok(())
     }

@@ -27,6 +27,11 @@ pub const STOPPED_INDEXES: &str = "runwright.dev/stopped-indexes";
 /// An annotation of the Job: it waits (suspended) for the runs that it reads.
 pub const WAITS: &str = "runwright.dev/waits-for-runs";
 
+/// An annotation of what is held back: nothing of it starts before all that it needs is there.
+pub const HELD: &str = "runwright.dev/held";
+/// The label by which Kueue knows a Job's queue.
+pub const QUEUE: &str = "kueue.x-k8s.io/queue-name";
+
 /// The containers of a run's pod.
 pub const MAIN: &str = "main";
 pub const RESULTS: &str = "results";

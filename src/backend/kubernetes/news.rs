@@ -13,6 +13,8 @@ use crate::model::state::State;
 pub enum Stand {
     /// There is no Job (yet).
     Absent,
+    /// It is held back by a client that hands it over; what ended it, where that took too long.
+    Held { end: Option<JobEnd> },
     /// It goes on.
     Open,
     /// It was stopped, and nothing of it runs any more. The last pod that was seen.
@@ -36,6 +38,9 @@ pub fn pods<'a>(run: &Run, sight: &'a Sight) -> Vec<&'a SeenPod> {
 /// How it stands.
 pub fn stand(run: &Run, sight: &Sight) -> Stand {
     let Some(job) = &sight.job else { return Stand::Absent };
+    if job.held && !job.gone {
+        return Stand::Held { end: job.end.clone() };
+    }
     let pods = pods(run, sight);
     let last = || pods.last().map(|pod| Box::new((*pod).clone()));
     if let Some(map) = &run.spec.map {

@@ -14,6 +14,8 @@ pub struct SeenJob {
     /// When it was started last (it is reset when a suspended one goes on).
     pub started: Option<f64>,
     pub suspended: bool,
+    /// It is held back until all that it needs is there.
+    pub held: bool,
     /// It waits for runs that it reads.
     pub waits: bool,
     /// When somebody asked for its end.
@@ -112,10 +114,11 @@ impl SeenJob {
             created: job.metadata.creation_timestamp.as_ref().map_or(0.0, seconds),
             started: status.start_time.as_ref().map(seconds),
             suspended: job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),
+            held: annotation(name::HELD).is_some(),
             waits: annotation(name::WAITS).is_some(),
             stopped: annotation(name::STOPPED).and_then(|time| time.parse::<jiff::Timestamp>().ok()).map(|time| time.as_duration().as_secs_f64()),
             stopped_indexes: annotation(name::STOPPED_INDEXES).cloned().unwrap_or_default(),
-            queue: job.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("kueue.x-k8s.io/queue-name")),
+            queue: job.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(name::QUEUE)),
             runs: job.spec.as_ref().filter(|spec| spec.completion_mode.as_deref() == Some("Indexed")).and_then(|spec| u32::try_from(spec.completions?).ok()),
             end,
             completed: status.completed_indexes.unwrap_or_default(),

@@ -3,11 +3,11 @@
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
 use super::apply::{Access, patiently};
-use super::name::{self, MANAGED_BY, MANAGER, SHARED, STOPPED, STOPPED_INDEXES};
+use super::name::{self, MANAGED_BY, MANAGER, QUEUE, SHARED, STOPPED, STOPPED_INDEXES};
 use super::news::pods;
 use super::seen::{SeenJob, lists};
 use super::watch::Sight;
@@ -19,7 +19,10 @@ use crate::model::time;
 /// Tells a run's pods to end; they have the run's grace for it. Its Job stays, suspended, and may go on later.
 pub async fn stop(access: &Access, run: &Run) -> Result<()> {
     let Some(map) = &run.spec.map else {
-        let patch = json!({"metadata": {"annotations": {STOPPED: time::now().to_string()}}, "spec": {"suspend": true}});
+        let mut patch = json!({"metadata": {"annotations": {STOPPED: time::now().to_string()}}, "spec": {"suspend": true}});
+        if queue(run).is_some() {
+            patch["metadata"]["labels"] = json!({QUEUE: null});
+        }
         return patch_job(access, &name::of_run(run), &patch).await.map(drop);
     };
     // One of a fan-out: the Job goes on for the others.
@@ -35,11 +38,19 @@ pub async fn stop(access: &Access, run: &Run) -> Result<()> {
         let mut patch = json!({"metadata": {"resourceVersion": job.resource_version(), "annotations": {STOPPED_INDEXES: listed}}});
         if all {
             patch["spec"] = json!({"suspend": true});
+            if queue(run).is_some() {
+                patch["metadata"]["labels"] = json!({QUEUE: null});
+            }
         }
         if patch_job(access, &job_name, &patch).await? {
             return if all { Ok(()) } else { end_pods(access, &job_name, map.index).await };
         }
     }
+}
+
+/// The queue of a run. While a Job is in one, the queue alone suspends it and lets it begin; so a stopped Job must not be in it.
+fn queue(run: &Run) -> Option<&str> {
+    run.spec.extra.get("queue").and_then(serde_json::Value::as_str)
 }
 
 /// False where the Job changed since the version that the patch names.
@@ -71,7 +82,10 @@ async fn end_pods(access: &Access, job: &str, index: u32) -> Result<()> {
 
 /// Lets a stopped run go on.
 pub async fn resume(access: &Access, run: &Run) -> Result<()> {
-    let patch = json!({"metadata": {"annotations": {STOPPED: null}}, "spec": {"suspend": false}});
+    let patch = match queue(run) {
+        Some(queue) => json!({"metadata": {"annotations": {STOPPED: null}, "labels": {QUEUE: queue}}, "spec": {"suspend": true}}),
+        None => json!({"metadata": {"annotations": {STOPPED: null}}, "spec": {"suspend": false}}),
+    };
     patch_job(access, &name::of_run(run), &patch).await.map(drop)
 }
 
@@ -95,6 +109,24 @@ pub async fn remove(access: &Access, run: &Run, sight: &Sight) -> Result<()> {
     match (&run.spec.map, &sight.job) {
         (Some(map), Some(job)) if job.end.is_none() && !(0..map.of).all(|index| ended(job, index)) && !job.waits => Ok(()),
         _ => remove_job(access, &name::of_run(run)).await,
+    }
+}
+
+/// Deletes a Job that is held back. False where it is not any more.
+pub async fn remove_held(access: &Access, name: &str) -> Result<bool> {
+    let api = access.api::<Job>();
+    let found = patiently(|| api.get_opt(name)).await.map_err(|error| access.refused::<Job>("get", name, &error))?;
+    let Some(job) = found else { return Ok(true) };
+    if !SeenJob::of(&job).held {
+        return Ok(false);
+    }
+    let unchanged = Preconditions { resource_version: job.resource_version(), uid: job.uid() };
+    let params = DeleteParams { preconditions: Some(unchanged), ..DeleteParams::background() };
+    match patiently(|| api.delete(name, &params)).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(false),
+        Err(error) => Err(access.refused::<Job>("delete", name, &error)),
     }
 }
 

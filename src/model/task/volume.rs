@@ -26,7 +26,7 @@ pub struct Volume {
 /// Where a volume's content is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// A claim that exists already; or, where it has a size, one made for this run alone.
+    /// A claim that exists already; or, where it has a size, one made with each pod of this run, and gone with it.
     PersistentVolumeClaim(Claim),
     /// Made for this run, gone with it; on a node's disk or in its memory (`medium`).
     EmptyDir {

@@ -2,56 +2,81 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::batch::v1::{Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule};
+use k8s_openapi::api::batch::v1::{Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::backend::kubernetes::name;
-use crate::model::function::Function;
+use crate::backend::kubernetes::name::{self, MAIN, QUEUE};
 use crate::model::run::Run;
+use crate::model::task::TaskParameters;
 
 /// How long an ended run waits in the cluster for a client that is away, in seconds: 3 days.
 const KEPT: i32 = 3 * 24 * 3600;
 
-/// `runs`: how many it is for. `waits`: it starts suspended, until somebody releases it.
+/// What a Job is made from, besides its pods.
+pub struct Wanted<'a> {
+    pub run: &'a Run,
+    pub task: &'a TaskParameters,
+    /// Whether the runner executes it.
+    pub has_runner: bool,
+    /// How many runs it is for.
+    pub runs: usize,
+    /// It starts suspended, until somebody releases it.
+    pub waits: bool,
+}
+
 #[must_use]
-pub fn job(function: &Function, run: &Run, labels: BTreeMap<String, String>, template: PodTemplateSpec, runs: usize, waits: bool) -> Job {
+pub fn job(wanted: &Wanted<'_>, metadata: ObjectMeta, template: PodTemplateSpec) -> Job {
+    let Wanted { run, task, .. } = wanted;
     let many = run.spec.map.is_some();
-    let count = i32::try_from(runs).unwrap_or(i32::MAX);
-    let mut annotations = BTreeMap::new();
-    if waits {
-        annotations.insert(name::WAITS.to_owned(), "true".to_owned());
-    }
-    let mut version = serde_json::to_value(function).unwrap_or_default();
-    if let Some(source) = version.get_mut("spec").and_then(|spec| spec.get_mut("source")).and_then(serde_json::Value::as_object_mut) {
-        // The code is in the pod's template, or in a ConfigMap.
-        source.remove("files");
-        source.remove("binary");
-    }
-    annotations.insert(name::FUNCTION.to_owned(), version.to_string());
-    Job {
-        metadata: ObjectMeta { name: Some(name::of_run(run)), labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() },
+    let count = i32::try_from(wanted.runs).unwrap_or(i32::MAX);
+    // The runner tries again by itself, in the same pod.
+    let retries = if wanted.has_runner { 0 } else { i32::try_from(run.spec.retries.limit).unwrap_or(i32::MAX) };
+    let retries = task.backoff_limit.unwrap_or(retries);
+    let mut job = Job {
+        metadata,
         spec: Some(JobSpec {
-            backoff_limit: Some(0).filter(|_| !many),
-            backoff_limit_per_index: Some(0).filter(|_| many),
+            backoff_limit: Some(retries).filter(|_| !many),
+            backoff_limit_per_index: Some(retries).filter(|_| many),
             completion_mode: many.then(|| "Indexed".to_owned()),
             completions: many.then_some(count),
             parallelism: many.then_some(count),
-            pod_failure_policy: Some(PodFailurePolicy { rules: vec![retry_disruptions()] }),
-            suspend: waits.then_some(true),
-            ttl_seconds_after_finished: Some(KEPT),
+            pod_failure_policy: Some(PodFailurePolicy { rules: rules(wanted, retries) }),
+            suspend: wanted.waits.then_some(true),
             template,
+            ttl_seconds_after_finished: Some(task.ttl.unwrap_or(KEPT)),
             ..JobSpec::default()
         }),
         status: None,
+    };
+    if let Some(queue) = task.queue.as_ref().filter(|_| !wanted.waits) {
+        enqueue(&mut job, queue);
     }
+    job
 }
 
-/// A pod that the cluster took away (evicted, preempted, its node lost) is replaced without counting.
-fn retry_disruptions() -> PodFailurePolicyRule {
-    PodFailurePolicyRule {
-        action: "Ignore".into(),
-        on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern { type_: "DisruptionTarget".into(), status: "True".into() }]),
-        ..PodFailurePolicyRule::default()
+/// Its queue lets it begin: Kueue takes what has this label and is suspended, and nobody else may start it.
+fn enqueue(job: &mut Job, queue: &str) {
+    job.metadata.labels.get_or_insert_default().insert(QUEUE.to_owned(), queue.to_owned());
+    job.spec.get_or_insert_default().suspend = Some(true);
+}
+
+/// What the end of a pod means. The first that fits decides.
+fn rules(wanted: &Wanted<'_>, retries: i32) -> Vec<PodFailurePolicyRule> {
+    // A pod that the cluster took away (evicted, preempted, its node lost) is replaced without counting.
+    let disrupted = PodFailurePolicyOnPodConditionsPattern { type_: "DisruptionTarget".into(), status: "True".into() };
+    let mut rules = vec![PodFailurePolicyRule { action: "Ignore".into(), on_pod_conditions: Some(vec![disrupted]), ..PodFailurePolicyRule::default() }];
+    if wanted.has_runner && retries > 0 {
+        // The runner has tried all that was asked for, and said why it failed.
+        let final_word = PodFailurePolicyOnExitCodesRequirement { container_name: Some(MAIN.into()), operator: "In".into(), values: vec![1] };
+        let action = if wanted.run.spec.map.is_some() { "FailIndex" } else { "FailJob" };
+        rules.push(PodFailurePolicyRule { action: action.into(), on_exit_codes: Some(final_word), ..PodFailurePolicyRule::default() });
     }
+    rules
+}
+
+/// Of a run or a fan-out.
+#[must_use]
+pub fn metadata(run: &Run, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) -> ObjectMeta {
+    ObjectMeta { name: Some(name::of_run(run)), labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() }
 }

@@ -1,6 +1,12 @@
-//! One file for each kind of object that is built. All is pure.
+//! One file for each kind of object that is built, and for the parts of a pod. All is pure.
 
 pub mod config_map;
+pub mod container;
+pub mod deployment;
 pub mod job;
+mod merge;
 pub mod pod;
 pub mod secret;
+mod security;
+pub mod service;
+mod volume;

@@ -1,171 +1,115 @@
-//! The pod of a run, as a template. It passes the `restricted` Pod Security Standard, has no token, and needs nothing in its image but Python.
+//! The pod of a run, as a template: what the run asks for over what its `pod_template` says over what its profile says, and for what none of them says
+//! something that passes the `restricted` Pod Security Standard.
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource, EnvVar, ObjectFieldSelector, PodSecurityContext, PodSpec,
-    PodTemplateSpec, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
-};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::api::core::v1::{LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::{container, merge, security, volume};
 use crate::backend::kubernetes::lower::{Placed, Surroundings};
-use crate::backend::kubernetes::name::{self, CODE, FROZEN, ITEMS, MAIN, RESULTS};
-use crate::error::Result;
-use crate::model::resources::Resources;
+use crate::backend::kubernetes::name::{MAIN, RESULTS};
+use crate::error::{Error, Result, did_you_mean};
 use crate::model::run::Run;
-use crate::model::workload::{Process, Workload};
+use crate::model::task::{ServicePort, TaskParameters};
+use crate::model::workload::Workload;
 
-/// What starts the runner, as the argument of `python -c`.
-const BOOT: &str = include_str!("../boot.py");
-/// Where everything of ours is in the containers.
-const ROOT: &str = "/runwright";
-/// The user and group that a pod runs as where nothing else is said: most images would be root, which `restricted` refuses.
-const USER: i64 = 10_001;
 /// Seconds beyond the run's own grace, for what ends it to be delivered.
 const DELIVERY: i64 = 20;
-/// What the container that brings results back asks for: resource, request, limit.
-pub const SIDECAR: [(&str, &str, &str); 2] = [("cpu", "1m", "500m"), ("memory", "16Mi", "64Mi")];
 
-pub fn template(around: &Surroundings<'_>, run: &Run, workload: &Workload, placed: Option<&Placed>, pieces: usize) -> Result<PodTemplateSpec> {
-    let image = workload.image.as_deref().unwrap_or(around.image);
-    let calls = matches!(workload.process, Process::Call(_) | Process::Serve(_));
-    let mounts = if calls { mounts(placed, pieces, !run.spec.secrets.is_empty()) } else { Vec::new() };
-    let (command, args) = match &workload.process {
-        Process::Call(_) | Process::Serve(_) => (boot("job"), Vec::new()),
-        Process::Command(arguments) => (arguments.clone(), Vec::new()),
-        Process::Container(container) => (container.command.clone(), container.args.clone()),
-    };
-    let main = Container {
-        name: MAIN.into(),
-        image: Some(image.into()),
-        command: Some(command).filter(|command| !command.is_empty()),
-        args: Some(args).filter(|args| !args.is_empty()),
-        // A call's are set by the runner, for its child alone.
-        env: (!calls).then(|| variables(&workload.envs)),
-        resources: Some(resources(&workload.resources)),
-        security_context: Some(confined()),
-        volume_mounts: Some(mounts.clone()).filter(|mounts| !mounts.is_empty()),
-        ..Container::default()
-    };
-    let spec = PodSpec {
-        automount_service_account_token: Some(false),
-        containers: vec![main],
-        enable_service_links: Some(false),
-        init_containers: calls.then(|| vec![results(image, mounts)]),
-        restart_policy: Some("Never".into()),
-        security_context: Some(PodSecurityContext {
-            fs_group: Some(USER),
-            run_as_group: Some(USER),
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..SeccompProfile::default() }),
-            ..PodSecurityContext::default()
-        }),
-        #[allow(clippy::cast_possible_truncation)] // A grace of years is none.
-        termination_grace_period_seconds: Some(run.spec.grace.ceil() as i64 + DELIVERY),
-        volumes: calls.then(|| volumes(around, run, placed, pieces)),
-        ..PodSpec::default()
-    };
-    Ok(PodTemplateSpec {
-        metadata: Some(ObjectMeta { annotations: Some(BTreeMap::from([("kubectl.kubernetes.io/default-container".into(), MAIN.into())])), ..ObjectMeta::default() }),
-        spec: Some(spec),
+/// What a pod is made from.
+pub struct Wanted<'a> {
+    pub around: &'a Surroundings<'a>,
+    pub run: &'a Run,
+    pub workload: &'a Workload,
+    pub task: &'a TaskParameters,
+    pub placed: Option<&'a Placed>,
+    /// How many pieces of luggage there may be.
+    pub pieces: usize,
+    /// Whether it goes on until it is stopped.
+    pub serves: bool,
+    /// Where it is reached, if it serves.
+    pub ports: &'a [ServicePort],
+}
+
+impl Wanted<'_> {
+    /// Whether the runner executes it.
+    pub const fn has_runner(&self) -> bool {
+        self.workload.process.has_runner()
+    }
+}
+
+pub fn template(wanted: &Wanted<'_>, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) -> Result<PodTemplateSpec> {
+    let metadata = ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() };
+    let mut template = PodTemplateSpec { metadata: Some(metadata), spec: Some(asked(wanted)?) };
+    for below in [wanted.task.pod_template.as_ref(), profile(wanted)?].into_iter().flatten() {
+        template = merge::overlay(below.clone(), template);
+    }
+    if let Some(spec) = &mut template.spec {
+        finish(spec, wanted);
+    }
+    Ok(template)
+}
+
+fn profile<'a>(wanted: &'a Wanted<'_>) -> Result<Option<&'a PodTemplateSpec>> {
+    let Some(name) = &wanted.task.profile else { return Ok(None) };
+    let profiles = wanted.around.profiles;
+    profiles.get(name).map(Some).ok_or_else(|| {
+        let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
+        let cure = if known.is_empty() { "leave it out: no profile is known here".to_owned() } else { format!("use one of: {}", known.join(", ")) };
+        Error::invalid("profile", name, format!("there is no profile {name:?}{}", did_you_mean(name, known.iter().copied())), cure)
     })
 }
 
-fn boot(what: &str) -> Vec<String> {
-    ["python3", "-I", "-S", "-c", BOOT, what].map(str::to_owned).to_vec()
+/// What the run asks for, and what its execution depends on.
+fn asked(wanted: &Wanted<'_>) -> Result<PodSpec> {
+    let Wanted { run, workload, task, .. } = wanted;
+    let mut volumes = if wanted.has_runner() { volume::own(wanted.around.runner, run, wanted.placed, wanted.pieces) } else { Vec::new() };
+    volumes.extend(volume::asked(&task.volumes)?);
+    let pull_secrets = workload.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect();
+    let (user, group, fs_group) = (task.run_as_user, task.run_as_group, task.fs_group);
+    let identity = PodSecurityContext { fs_group, run_as_group: group, run_as_user: user, ..PodSecurityContext::default() };
+    Ok(PodSpec {
+        // The runner ends an attempt itself, and says why.
+        active_deadline_seconds: run.spec.timeout.filter(|_| !wanted.has_runner() && !wanted.serves).map(whole_seconds),
+        affinity: task.affinity.clone(),
+        containers: vec![container::main(wanted)],
+        image_pull_secrets: given(pull_secrets),
+        init_containers: wanted.has_runner().then(|| vec![container::results(wanted)]),
+        node_selector: Some(task.node_selector.clone()).filter(|labels| !labels.is_empty()),
+        priority_class_name: task.priority_class.clone(),
+        restart_policy: Some(if wanted.serves { "Always" } else { "Never" }.into()),
+        runtime_class_name: task.runtime_class.clone(),
+        security_context: (user.is_some() || group.is_some() || fs_group.is_some()).then_some(identity),
+        tolerations: given(task.tolerations.clone()),
+        volumes: given(volumes),
+        ..PodSpec::default()
+    })
 }
 
-/// The native sidecar through whose log results come back.
-fn results(image: &str, mounts: Vec<VolumeMount>) -> Container {
-    let small =
-        |amount: fn(&(&str, &'static str, &'static str)) -> &'static str| SIDECAR.iter().map(|of| (of.0.to_owned(), Quantity(amount(of).into()))).collect::<BTreeMap<_, _>>();
-    Container {
-        name: RESULTS.into(),
-        image: Some(image.into()),
-        command: Some(boot("results")),
-        resources: Some(ResourceRequirements { requests: Some(small(|of| of.1)), limits: Some(small(|of| of.2)), claims: None }),
-        restart_policy: Some("Always".into()),
-        security_context: Some(confined()),
-        volume_mounts: Some(mounts),
-        ..Container::default()
+fn finish(spec: &mut PodSpec, wanted: &Wanted<'_>) {
+    // What other containers there are come after it.
+    let at = spec.containers.iter().position(|container| container.name == MAIN).unwrap_or_default();
+    spec.containers[..=at].rotate_right(1);
+    let (main, others) = (&mut spec.containers[0], spec.init_containers.iter_mut().flatten());
+    container::finish_main(main, wanted);
+    if let Some(results) = others.into_iter().find(|container| container.name == RESULTS).filter(|_| wanted.has_runner()) {
+        container::finish_results(results, main);
     }
+    security::confine(spec);
+    spec.enable_service_links.get_or_insert(false);
+    // Less would cut what the run was promised.
+    let grace = whole_seconds(wanted.run.spec.grace) + if wanted.has_runner() { DELIVERY } else { 0 };
+    spec.termination_grace_period_seconds = spec.termination_grace_period_seconds.max(Some(grace));
 }
 
-fn confined() -> SecurityContext {
-    SecurityContext { allow_privilege_escalation: Some(false), capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".into()]) }), ..SecurityContext::default() }
+/// At least one, because none is no time for Kubernetes.
+fn whole_seconds(seconds: f64) -> i64 {
+    #[allow(clippy::cast_possible_truncation)] // Years are not meant.
+    let whole = seconds.ceil().clamp(1.0, f64::from(i32::MAX)) as i64;
+    whole
 }
 
-fn variables(envs: &BTreeMap<String, String>) -> Vec<EnvVar> {
-    envs.iter().map(|(name, value)| EnvVar { name: name.clone(), value: Some(value.clone()), value_from: None }).collect()
-}
-
-fn resources(asked: &Resources) -> ResourceRequirements {
-    let named = [("cpu", &asked.cpu), ("memory", &asked.mem), ("nvidia.com/gpu", &asked.gpu), ("ephemeral-storage", &asked.disk)];
-    let quantities: BTreeMap<String, Quantity> =
-        named.into_iter().filter_map(|(name, quantity)| quantity.as_ref().map(|quantity| (name.to_owned(), Quantity(quantity.clone())))).collect();
-    let quantities = Some(quantities).filter(|quantities| !quantities.is_empty());
-    ResourceRequirements { requests: quantities.clone(), limits: quantities, claims: None }
-}
-
-fn mount(name: &str, path: &str, writable: bool, sub_path: Option<&str>) -> VolumeMount {
-    VolumeMount { name: name.into(), mount_path: path.into(), read_only: (!writable).then_some(true), sub_path: sub_path.map(Into::into), ..VolumeMount::default() }
-}
-
-fn mounts(placed: Option<&Placed>, pieces: usize, secrets: bool) -> Vec<VolumeMount> {
-    let mut mounts = vec![
-        mount("home", &format!("{ROOT}/home"), true, None),
-        mount("home", "/tmp", true, Some("tmp")),
-        mount("job", &format!("{ROOT}/job"), false, None),
-        mount("runner", &format!("{ROOT}/runner"), false, None),
-    ];
-    if let Some(Placed::Volume(..)) = placed {
-        mounts.push(mount("code", &format!("{ROOT}/code"), false, None));
-    }
-    for piece in 0..pieces {
-        mounts.push(mount(&format!("luggage-{piece}"), &format!("{ROOT}/luggage/{piece}"), false, None));
-    }
-    if secrets {
-        mounts.push(mount("secrets", &format!("{ROOT}/secrets"), false, None));
-    }
-    mounts
-}
-
-fn volumes(around: &Surroundings<'_>, run: &Run, placed: Option<&Placed>, pieces: usize) -> Vec<Volume> {
-    let of_config_map = |name: &str, of: &str| Volume {
-        name: name.into(),
-        // It may be made an instant later than the Job; the pod waits for it.
-        config_map: Some(ConfigMapVolumeSource { name: of.into(), optional: Some(true), ..ConfigMapVolumeSource::default() }),
-        ..Volume::default()
-    };
-    let mut files = vec![annotation("run", FROZEN)];
-    if let Some(Placed::Annotation(_)) = placed {
-        files.push(annotation("code", CODE));
-    }
-    if run.spec.map.is_some() {
-        files.push(annotation("items", ITEMS));
-    }
-    let mut volumes = vec![
-        Volume { name: "home".into(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() },
-        Volume { name: "job".into(), downward_api: Some(DownwardAPIVolumeSource { default_mode: None, items: Some(files) }), ..Volume::default() },
-        of_config_map("runner", around.runner),
-    ];
-    if let Some(Placed::Volume(name, _)) = placed {
-        volumes.push(of_config_map("code", name));
-    }
-    let owner = name::of_run(run);
-    for piece in 0..pieces {
-        volumes.push(of_config_map(&format!("luggage-{piece}"), &name::of_piece(&owner, piece)));
-    }
-    if !run.spec.secrets.is_empty() {
-        let secret = SecretVolumeSource { secret_name: Some(owner), optional: Some(true), ..SecretVolumeSource::default() };
-        volumes.push(Volume { name: "secrets".into(), secret: Some(secret), ..Volume::default() });
-    }
-    volumes
-}
-
-fn annotation(file: &str, annotation: &str) -> DownwardAPIVolumeFile {
-    let field = ObjectFieldSelector { api_version: None, field_path: format!("metadata.annotations['{annotation}']") };
-    DownwardAPIVolumeFile { path: file.into(), field_ref: Some(field), ..DownwardAPIVolumeFile::default() }
+fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
 }

@@ -1,0 +1,33 @@
+//! The Deployment of a run that goes on until it is stopped.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+use crate::backend::kubernetes::name::RUN;
+use crate::model::run::Run;
+use crate::model::task::TaskParameters;
+
+#[must_use]
+pub fn deployment(run: &Run, task: &TaskParameters, metadata: ObjectMeta, template: PodTemplateSpec) -> Deployment {
+    Deployment {
+        metadata,
+        spec: Some(DeploymentSpec {
+            replicas: Some(task.replicas.unwrap_or(1)),
+            // It never changes but in its number of pods.
+            revision_history_limit: Some(0),
+            selector: LabelSelector { match_labels: Some(selector(run)), match_expressions: None },
+            template,
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// By what its pods are found.
+#[must_use]
+pub fn selector(run: &Run) -> BTreeMap<String, String> {
+    BTreeMap::from([(RUN.to_owned(), run.id.to_string())])
+}
