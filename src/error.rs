@@ -40,6 +40,8 @@ pub struct Fault {
     pub value: Option<String>,
     /// What to do.
     pub cure: Option<String>,
+    /// The same may succeed later, with nothing mended: somebody does not answer just now.
+    pub passing: bool,
 }
 
 impl fmt::Display for Fault {
@@ -55,12 +57,12 @@ impl fmt::Display for Fault {
 impl Error {
     /// A wrong argument: its field, its value, what is wrong and what would be right.
     pub fn invalid(field: &str, value: impl fmt::Display, message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self::Invalid(Box::new(Fault { message: message.into(), field: Some(field.to_owned()), value: Some(value.to_string()), cure: Some(cure.into()) }))
+        Self::Invalid(Box::new(Fault { field: Some(field.to_owned()), value: Some(value.to_string()), ..Fault::new(message, cure) }))
     }
 
     /// Something named that does not exist.
     pub fn not_found(field: &str, value: impl fmt::Display, message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self::NotFound(Box::new(Fault { message: message.into(), field: Some(field.to_owned()), value: Some(value.to_string()), cure: Some(cure.into()) }))
+        Self::NotFound(Box::new(Fault { field: Some(field.to_owned()), value: Some(value.to_string()), ..Fault::new(message, cure) }))
     }
 
     /// A state that does not allow what was asked.
@@ -91,6 +93,21 @@ impl Error {
             Self::Backend(fault) => Self::Backend(fault.clone()),
             Self::Carried(carried) => Self::backend(carried.to_string(), "see the message"),
         }
+    }
+
+    /// The same, of something that may succeed later with nothing mended.
+    #[must_use]
+    pub fn passing(mut self) -> Self {
+        if let Self::Store(fault) | Self::Backend(fault) = &mut self {
+            fault.passing = true;
+        }
+        self
+    }
+
+    /// Whether the same may succeed later with nothing mended.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.fault().is_some_and(|fault| fault.passing)
     }
 
     /// The same, saying which of many things that were given is at fault.

@@ -24,6 +24,9 @@ const LONG: Duration = Duration::from_millis(25);
 const PAUSES: u32 = 4;
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// How long to wait before a look that failed by something that passes (a place that does not answer) is taken again: at first, and at most.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
 /// What a follower last saw. Of a run that goes on only what tells whether its record changed: there may be thousands.
 #[derive(Debug, Clone)]
 pub enum Seen {
@@ -74,9 +77,20 @@ impl Engine {
     }
 
     async fn follow_to_end(self: Arc<Self>, id: RunId, backend: Option<Arc<dyn Backend>>, sender: watch::Sender<Seen>) {
+        let mut again = AGAIN.0;
         let last = loop {
             let began = Instant::now();
-            let seen = self.look_afresh(backend.as_deref(), id).await.map_or_else(|error| Seen::Failed(Arc::new(error)), |run| Seen::of(&run));
+            let seen = match self.look_afresh(backend.as_deref(), id).await {
+                Ok(run) => Seen::of(&run),
+                // The run goes on where it is, and so does this.
+                Err(error) if error.passes() => {
+                    tokio::time::sleep(again).await;
+                    again = (again * 2).min(AGAIN.1);
+                    continue;
+                }
+                Err(error) => Seen::Failed(Arc::new(error)),
+            };
+            again = AGAIN.0;
             let Seen::Going { state, .. } = seen else { break seen };
             // Nobody listening is no reason to stop: the record is kept up to date all the same.
             let _ = sender.send(seen);

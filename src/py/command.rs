@@ -98,7 +98,7 @@ impl Interpreter<'_> {
         if module != "runwright.exceptions" {
             return None;
         }
-        let fault = Box::new(Fault { message: text("message")?, field: text("field"), value: text("value"), cure: text("cure") });
+        let fault = Box::new(Fault { message: text("message")?, field: text("field"), value: text("value"), cure: text("cure"), ..Fault::default() });
         Some(match value.get_type().name().ok()?.to_string().as_str() {
             // Arguments that are wrong, and code that cannot be what was named: nothing was created.
             "InvalidError" | "CaptureError" | "SourceError" | "MaterializeError" => Error::Invalid(fault),

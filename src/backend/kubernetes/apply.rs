@@ -1,28 +1,34 @@
 //! Step *execute*: objects are created, once for each run whatever happens.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::doubt::Doubt;
 use super::held::{held_job, let_job_go};
 use super::name::{self, MANAGER};
 use super::object::{config_map, secret};
+use super::patience::{Pace, is_answer, is_undone, once, passes};
+pub use super::patience::{explain, patiently};
 use super::target::Target;
 use crate::backend::Luggage;
 use crate::error::{Error, Result};
 
-/// How long a request that the API server did not take (429, 5xx, no connection) is tried again, all in all.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Whether an object that is there may be looked at.
+#[derive(Clone, Copy)]
+pub enum Reads {
+    Yes,
+    No,
+}
 
 /// A namespace, and a client for it.
 #[derive(Clone)]
@@ -39,75 +45,142 @@ impl Access {
     }
 
     /// Creates an object. One of that name that is ours already (a request whose answer was lost) is as good. Gives it as it is.
-    pub async fn create<K>(&self, object: &K) -> Result<K>
+    /// After an error it is certain that it is not there and will not be: where an answer was lost, it goes on until one comes.
+    /// `doubt` is told of that; one that was raised before says that much depends on this object, so that it goes on where the API server is away.
+    pub async fn create<K>(&self, object: &K, doubt: &Doubt, reads: Reads) -> Result<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
     {
         let (api, params) = (self.api::<K>(), PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() });
-        let name = object.name_any();
-        match patiently(|| api.create(&params, object)).await {
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                let there = patiently(|| api.get(&name)).await.map_err(|error| self.refused::<K>("get", &name, &error))?;
-                if same_identity(object, &there) {
-                    return Ok(there);
-                }
-                Err(Error::conflict(
-                    format!("{} {name} is there already in {}, and is not Runwright's", K::kind(&()), self.target),
-                    format!("look at it: kubectl get {} {name} -o yaml; delete or rename it", K::plural(&())),
-                ))
+        let (name, mut pace, mut lost) = (object.name_any(), Pace::default(), false);
+        loop {
+            let error = match once(api.create(&params, object)).await {
+                Ok(there) => return Ok(there),
+                Err(error) => error,
+            };
+            lost |= !is_undone(&error);
+            if lost {
+                doubt.raise(&explain(&error));
             }
-            other => other.map_err(|error| self.refused::<K>("create", &name, &error)),
+            let pause = pace.after(&error);
+            let (there_already, busy) = match &error {
+                kube::Error::Api(status) => (status.is_already_exists(), status.is_conflict() && !status.is_already_exists()),
+                _ => (false, false),
+            };
+            let later = busy || passes(&error);
+            if later && (!pace.is_over_after(pause) || (doubt.is_raised() && !is_answer(&error))) {
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            match reads {
+                // A try before this one made it, or nobody of ours did.
+                Reads::No if there_already && lost => return Ok(object.clone()),
+                Reads::No if there_already => return Err(self.foreign::<K>(&name)),
+                Reads::No => return Err(self.refused::<K>("create", &name, &error)),
+                Reads::Yes if !there_already && !lost => return Err(self.refused::<K>("create", &name, &error)),
+                Reads::Yes => {}
+            }
+            match once(api.get_opt(&name)).await {
+                Ok(Some(there)) if same_identity(object, &there) => return Ok(there),
+                Ok(Some(_)) => return Err(self.foreign::<K>(&name)),
+                Ok(None) if !there_already => return Err(self.refused::<K>("create", &name, &error)),
+                Ok(None) if lost => {
+                    return Err(Error::backend(format!("{} {name} in {} was deleted as soon as it was made", K::kind(&()), self.target), "see who deletes there what others make"));
+                }
+                // It went in between.
+                Ok(None) => tokio::time::sleep(pause).await,
+                Err(other) if passes(&other) => {
+                    doubt.raise(&explain(&other));
+                    tokio::time::sleep(pause).await;
+                }
+                Err(other) => return Err(self.refused::<K>("get", &name, &other)),
+            }
         }
     }
 
     /// A ConfigMap that several runs share: it is there afterwards, and, where an owner is given, goes when its last owner does.
-    pub async fn share(&self, map: &ConfigMap, owner: Option<&OwnerReference>) -> Result<()> {
-        let mut map = map.clone();
-        let Some(owner) = owner else { return self.create(&map).await.map(drop) };
+    pub async fn share(&self, map: &ConfigMap, owner: Option<&OwnerReference>, doubt: &Doubt) -> Result<()> {
         let (api, name) = (self.api::<ConfigMap>(), map.name_any());
-        let add = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"ownerReferences": [owner]}});
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        map.metadata.owner_references = Some(vec![owner.clone()]);
-        // A strategic merge joins the lists of owners.
-        let add = Patch::Strategic(&add);
-        match patiently(|| api.patch(&name, &params, &add)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_not_found() => match self.create(&map).await {
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(self.refused::<ConfigMap>("patch", &name, &error)),
+        loop {
+            // It is looked at first: where a quota is used up, even what is there already could not be created.
+            let there = self.surely(doubt, || api.get_metadata_opt(&name)).await.map_err(|error| self.refused::<ConfigMap>("get", &name, &error))?;
+            let (uid, owners) = match there {
+                Some(there) if !is_alike(&map.metadata, &there.metadata) => return Err(self.foreign::<ConfigMap>(&name)),
+                Some(there) => (there.metadata.uid, there.metadata.owner_references),
+                None => {
+                    let mut map = map.clone();
+                    map.metadata.owner_references = owner.map(|owner| vec![owner.clone()]);
+                    let made = self.create(&map, doubt, Reads::Yes).await?;
+                    (made.metadata.uid, made.metadata.owner_references)
+                }
+            };
+            let Some(owner) = owner.filter(|owner| !owners.iter().flatten().any(|known| known.uid == owner.uid)) else { return Ok(()) };
+            // A strategic merge joins the lists of owners; only if it is still the same object.
+            let add = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"uid": uid, "ownerReferences": [owner]}});
+            let add = Patch::Strategic(&add);
+            match self.surely(doubt, || api.patch_metadata(&name, &params, &add)).await {
+                Ok(_) => return Ok(()),
+                // It went, and perhaps came again, meanwhile.
+                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+                Err(error) => return Err(self.refused::<ConfigMap>("patch", &name, &error)),
+            }
         }
+    }
+
+    /// A request that may be made twice: as patiently as any other, and where much depends on it for as long as the API server is away.
+    async fn surely<T, F, Answer>(&self, doubt: &Doubt, mut request: F) -> kube::Result<T>
+    where
+        F: FnMut() -> Answer,
+        Answer: Future<Output = kube::Result<T>>,
+    {
+        loop {
+            match patiently(&mut request).await {
+                Err(error) if doubt.is_raised() && passes(&error) && !is_answer(&error) => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    fn foreign<K: Resource<DynamicType = ()>>(&self, name: &str) -> Error {
+        Error::conflict(
+            format!("{} {name} is there already in {}, and is not Runwright's", K::kind(&()), self.target),
+            format!("look at it: kubectl get {} {name} -o yaml; delete or rename it", K::plural(&())),
+        )
     }
 
     /// Puts the runner where pods find it.
     pub async fn put_runner(&self, name: &str, zip: Bytes) -> Result<()> {
-        self.share(&config_map::binary(name, name::SHARED, "runner", "runner.zip", zip), None).await
+        self.share(&config_map::binary(name, name::SHARED, "runner", "runner.zip", zip), None, &Doubt::default()).await
     }
 
-    /// Creates the Job, then what belongs to it. After an error nothing of it is there. `held`: nothing of it starts before that is there.
-    pub async fn hand_over(&self, job: Value, code: Value, held: bool, luggage: Luggage) -> Result<()> {
-        let (job, code) = (typed::<Job>(job)?, typed::<Option<ConfigMap>>(code)?);
-        let created = if held { self.create(&held_job(job.clone())).await? } else { self.create(&job).await? };
+    /// Creates the Job, then what belongs to it. After an error it is certain that nothing of it is there; until then it goes on.
+    /// `held`: nothing of it starts before all that is there.
+    pub async fn hand_over(&self, job: &Job, code: Option<&ConfigMap>, held: bool, luggage: Luggage, doubt: &Doubt) -> Result<()> {
+        let created = if held { self.create(&held_job(job.clone()), doubt, Reads::Yes).await? } else { self.create(job, doubt, Reads::Yes).await? };
+        doubt.raise("what belongs to it is still on its way");
         let along = async {
-            if let Some(code) = &code {
-                self.share(code, Some(&OwnerReference { controller: None, ..owner(&created) })).await?;
+            if let Some(code) = code {
+                self.share(code, Some(&OwnerReference { controller: None, ..owner(&created) }), doubt).await?;
             }
-            self.attach(&created, luggage.secrets, luggage.pieces).await?;
-            if held { self.let_go(&job).await } else { Ok(()) }
+            self.attach(&created, luggage.secrets, luggage.pieces, doubt).await?;
+            if held { self.let_go(job, doubt).await } else { Ok(()) }
         };
-        if let Err(error) = along.await {
-            super::stop::remove_job(self, &created.name_any()).await?;
-            return Err(error);
+        let Err(error) = along.await else { return Ok(()) };
+        // Its pod waits for what was refused: nothing of the user's has begun.
+        while let Err(failed) = super::stop::remove_job(self, &created.name_any()).await {
+            if !failed.passes() {
+                return Err(failed);
+            }
         }
-        Ok(())
+        Err(error)
     }
 
     /// Lets a Job begin that was held back.
-    async fn let_go(&self, job: &Job) -> Result<()> {
+    async fn let_go(&self, job: &Job, doubt: &Doubt) -> Result<()> {
         let (api, name, patch) = (self.api::<Job>(), job.name_any(), Patch::Merge(let_job_go(job)));
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        patiently(|| api.patch(&name, &params, &patch)).await.map(drop).map_err(|error| self.refused::<Job>("patch", &name, &error))
+        self.surely(doubt, || api.patch(&name, &params, &patch)).await.map(drop).map_err(|error| self.refused::<Job>("patch", &name, &error))
     }
 
     /// Lets a Job go on that waited for other runs, with the inputs that have come. One that went on already stays as it is.
@@ -117,7 +190,7 @@ impl Access {
         loop {
             let there = patiently(|| api.get_opt(&name)).await.map_err(|error| self.refused::<Job>("get", &name, &error))?;
             let Some(there) = there.filter(|there| there.annotations().contains_key(name::WAITS)) else { return Ok(()) };
-            self.attach(&there, BTreeMap::new(), luggage.pieces.clone()).await?;
+            self.attach(&there, BTreeMap::new(), luggage.pieces.clone(), &Doubt::default()).await?;
             let annotations = job.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref()).and_then(|metadata| metadata.annotations.clone());
             let patch = Patch::Merge(serde_json::json!({
                 "metadata": {"resourceVersion": there.resource_version(), "labels": job.metadata.labels, "annotations": {name::WAITS: null}},
@@ -143,38 +216,31 @@ impl Access {
     }
 
     /// What goes along with a Job and belongs to it: the Secret, then the luggage.
-    pub async fn attach(&self, job: &Job, secrets: BTreeMap<String, String>, pieces: Vec<Bytes>) -> Result<()> {
+    async fn attach(&self, job: &Job, secrets: BTreeMap<String, String>, pieces: Vec<Bytes>, doubt: &Doubt) -> Result<()> {
         let (name, owner) = (job.name_any(), owner(job));
         let labels = job.metadata.labels.clone().unwrap_or_default();
         if !secrets.is_empty() {
-            self.put_secret(&secret::secret(&name, labels, owner.clone(), secrets)).await?;
+            // It is not looked at, so that nobody needs a right to read Secrets.
+            let secret: Secret = secret::secret(&name, labels, owner.clone(), secrets);
+            self.create(&secret, doubt, Reads::No).await?;
         }
         for (piece, content) in pieces.into_iter().enumerate() {
             let mut map: ConfigMap = config_map::binary(&name::of_piece(&name, piece), name::SHARED, "luggage", "luggage", content);
             map.metadata.owner_references = Some(vec![owner.clone()]);
-            self.create(&map).await?;
+            self.create(&map, doubt, Reads::Yes).await?;
         }
         Ok(())
     }
 
-    /// Creates the Secret of a run. One that is there already is that of a request whose answer was lost: its name has the run's id, and its owner was
-    /// ours just now. It is not looked at, so that nobody needs a right to read Secrets.
-    async fn put_secret(&self, secret: &Secret) -> Result<()> {
-        let (api, params) = (self.api::<Secret>(), PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() });
-        match patiently(|| api.create(&params, secret)).await {
-            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-            other => other.map(drop).map_err(|error| self.refused::<Secret>("create", &secret.name_any(), &error)),
-        }
-    }
-
     /// The error of a request that was refused.
     pub fn refused<K: Resource<DynamicType = ()>>(&self, verb: &str, name: &str, error: &kube::Error) -> Error {
-        super::diagnose::refused(&K::plural(&()), &K::group(&()), verb, name, &self.target, error)
+        let refused = super::diagnose::refused(&K::plural(&()), &K::group(&()), verb, name, &self.target, error);
+        if passes(error) { refused.passing() } else { refused }
     }
 }
 
 /// A manifest of our own making.
-fn typed<K: DeserializeOwned>(manifest: Value) -> Result<K> {
+pub fn typed<K: DeserializeOwned>(manifest: Value) -> Result<K> {
     serde_json::from_value(manifest).map_err(|error| Error::backend(format!("a manifest cannot be read: {error}"), "this is a fault of Runwright; please report it"))
 }
 
@@ -193,45 +259,10 @@ pub fn owner(job: &Job) -> OwnerReference {
 
 /// Whether what is there is what we would have made: our label, and the same run or the same content.
 fn same_identity<K: Resource>(ours: &K, there: &K) -> bool {
-    let label = |object: &K, name: &str| object.meta().labels.as_ref().and_then(|labels| labels.get(name)).cloned();
+    is_alike(ours.meta(), there.meta())
+}
+
+fn is_alike(ours: &ObjectMeta, there: &ObjectMeta) -> bool {
+    let label = |object: &ObjectMeta, name: &str| object.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
     [name::MANAGED_BY.0, name::RUN, name::MAP, name::SHARED].into_iter().all(|name| label(ours, name) == label(there, name))
-}
-
-/// Tries again what the API server could not take just now.
-pub async fn patiently<T, F, Answer>(mut request: F) -> kube::Result<T>
-where
-    F: FnMut() -> Answer,
-    Answer: Future<Output = kube::Result<T>>,
-{
-    let (began, mut pause) = (tokio::time::Instant::now(), Duration::from_millis(100));
-    loop {
-        match request().await {
-            Err(error) if passes(&error) && began.elapsed() + pause < PATIENCE => tokio::time::sleep(pause).await,
-            answer => return answer,
-        }
-        pause = (pause * 2).min(Duration::from_secs(5));
-    }
-}
-
-/// Whether the same request may be taken a little later.
-fn passes(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => status.code == 429 || (status.code >= 500 && status.code != 501),
-        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
-        _ => false,
-    }
-}
-
-/// What went wrong, down to its cause: the outermost message of an HTTP client says little.
-pub fn explain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = inner.source();
-    }
-    text
 }

@@ -4,9 +4,10 @@ use futures::AsyncReadExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
 
-use super::apply::{Access, patiently};
+use super::apply::Access;
 use super::name::{MAIN, RESULTS};
 use super::news::pods;
+use super::patience::at_length;
 use super::watch::Sight;
 use crate::backend::LogLine;
 use crate::error::Result;
@@ -22,7 +23,7 @@ pub async fn read(access: &Access, run: &Run, sight: &Sight, from: u64) -> Resul
                 continue;
             }
             let params = LogParams { container: Some(container.name.clone()), timestamps: true, ..LogParams::default() };
-            let text = match patiently(|| async {
+            let text = match at_length(|| async {
                 let mut text = Vec::new();
                 let mut stream = api.log_stream(&pod.name, &params).await?;
                 stream.read_to_end(&mut text).await.map_err(kube::Error::ReadEvents)?;

@@ -5,6 +5,7 @@
 mod apply;
 mod collect;
 mod diagnose;
+mod doubt;
 mod held;
 pub mod inspect;
 mod logs;
@@ -14,11 +15,13 @@ mod news;
 mod object;
 mod pack;
 mod packed;
+mod patience;
 mod provenance;
 mod results;
 pub mod rights;
 mod seen;
 mod stop;
+mod stream;
 mod sync;
 mod target;
 mod watch;
@@ -42,6 +45,7 @@ use crate::model::name::{Digest, Name, RunId};
 use crate::model::run::Run;
 use crate::store::artifacts::{Artifacts, Take};
 use apply::Access;
+use doubt::{HandOver, HandOvers};
 use lower::{Owner, Surroundings, Version};
 pub use object::container::SIDECAR;
 pub use results::STORED;
@@ -86,19 +90,25 @@ struct Runner {
 struct Cluster {
     access: Access,
     watches: Watches,
-    /// When this process saw last that the runner is there.
-    runner: tokio::sync::Mutex<Option<Instant>>,
+    /// When this process saw last that the runner is there, or that it could not be put there.
+    runner: tokio::sync::Mutex<Option<(Instant, Result<()>)>>,
 }
 
 impl Cluster {
     /// Sees to it that the runner is there, asking no more often than it must.
     async fn provide(&self, runner: &Runner) -> Result<()> {
+        let began = Instant::now();
         let mut seen = self.runner.lock().await;
-        if seen.is_none_or(|seen| seen.elapsed() > RUNNER) {
-            self.access.put_runner(&runner.name, runner.zip.clone()).await?;
-            *seen = Some(Instant::now());
+        match &*seen {
+            Some((when, Ok(()))) if when.elapsed() < RUNNER => return Ok(()),
+            // While this one waited, another found that it cannot be: no need to wait as long again.
+            Some((when, Err(error))) if *when > began => return Err(error.again()),
+            _ => {}
         }
-        Ok(())
+        let outcome = self.access.put_runner(&runner.name, runner.zip.clone()).await;
+        let answer = outcome.as_ref().map_err(Error::again).copied();
+        *seen = Some((Instant::now(), outcome));
+        answer
     }
 }
 
@@ -127,6 +137,7 @@ pub struct Kubernetes {
     boards: Mutex<HashMap<Target, Arc<Board>>>,
     clusters: Mutex<HashMap<Target, Arc<OnceCell<Cluster>>>>,
     followed: Mutex<HashMap<RunId, Followed>>,
+    hand_overs: Arc<HandOvers>,
 }
 
 impl Kubernetes {
@@ -147,6 +158,7 @@ impl Kubernetes {
             boards: Mutex::default(),
             clusters: Mutex::default(),
             followed: Mutex::default(),
+            hand_overs: Arc::default(),
         }
     }
 
@@ -199,6 +211,18 @@ impl Kubernetes {
             self.artifacts.put_file(at, file, Take::Copy).await?;
         }
         Ok(())
+    }
+
+    async fn hand_over(&self, first: &Load, lowered: &Value, luggage: Luggage) -> Result<()> {
+        let cluster = self.cluster_of(&first.run).await?;
+        self.upload(&luggage).await?;
+        if first.plan.calls() {
+            let runner = self.runner().await?;
+            cluster.provide(runner).await?;
+        }
+        let (job, code) = (apply::typed(text(lowered, "job"))?, apply::typed(text(lowered, "code"))?);
+        let held = text(lowered, "held") == true;
+        self.hand_overs.carry_out(&cluster.access, &cluster.watches.board, HandOver { job, code, held, luggage }).await
     }
 
     fn folder(&self, id: RunId) -> PathBuf {
@@ -280,18 +304,18 @@ impl Backend for Kubernetes {
 
     async fn execute(&self, _function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
         let Some(first) = loads.first() else { return Ok(()) };
-        let cluster = self.cluster_of(&first.run).await?;
-        self.upload(&luggage).await?;
-        if first.plan.calls() {
-            let runner = self.runner().await?;
-            cluster.provide(runner).await?;
+        if let Err(error) = self.hand_over(first, lowered, luggage).await {
+            // Said again where it could not be recorded.
+            self.abandon(&first.run, &error);
+            return Err(error);
         }
-        cluster.access.hand_over(text(lowered, "job"), text(lowered, "code"), text(lowered, "held") == true, luggage).await?;
         loads.iter().for_each(|load| pack::unstage(&self.held, load));
         Ok(())
     }
 
-    fn abandon(&self, _run: &Run, _why: &Error) {}
+    fn abandon(&self, run: &Run, why: &Error) {
+        self.hand_overs.refuse(&name::of_run(run), why);
+    }
 
     async fn holds(&self, run: &Run) -> Result<bool> {
         let cluster = self.cluster_of(run).await?;
@@ -318,7 +342,11 @@ impl Backend for Kubernetes {
     }
 
     async fn news(&self, run: &Run) -> Result<News> {
-        let cluster = self.cluster_of(run).await?;
+        let target = target_of(run)?;
+        if let Some(news) = self.hand_overs.news(run, &self.board(&target)) {
+            return Ok(news);
+        }
+        let cluster = self.cluster(&target).await?;
         cluster.watches.ready().await?;
         self.collect(&cluster, run).await
     }

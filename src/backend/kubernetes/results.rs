@@ -12,9 +12,10 @@ use kube::api::LogParams;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::apply::{Access, patiently};
+use super::apply::Access;
 use super::name::RESULTS;
 use super::packed;
+use super::patience::at_length;
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::store::artifacts::{Artifacts, write_whole};
@@ -99,7 +100,7 @@ impl Channels<'_> {
 
     async fn log(&self, pod: &str) -> Result<String> {
         let (api, params) = (self.access.api::<Pod>(), LogParams { container: Some(RESULTS.into()), ..LogParams::default() });
-        patiently(|| api.logs(pod, &params)).await.map_err(|error| self.access.refused::<Pod>("get log of", pod, &error))
+        at_length(|| api.logs(pod, &params)).await.map_err(|error| self.access.refused::<Pod>("get log of", pod, &error))
     }
 
     async fn from_stream(&self, pod: &str, stream: &Stream) -> Result<Payload> {

@@ -1,11 +1,19 @@
 //! Which cluster and namespace: what the caller said, completed from the kubeconfig.
 
+use std::time::Duration;
+
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::model::run::Run;
+
+/// How long a connection may take to come about.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// How long a connection on which an answer is due may be silent before it counts as dead. An API server that has nothing to tell a watch sends a bookmark
+/// each minute.
+pub const SILENCE: Duration = Duration::from_secs(75);
 
 /// A namespace of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,7 +98,13 @@ impl Target {
     /// A client for it.
     pub async fn client(&self) -> Result<Client> {
         crate::install_tls();
-        Client::try_from(self.config().await?).map_err(|error| self.unusable(&error.to_string()))
+        let mut config = self.config().await?;
+        // Requests are tried again here, with bounds and with an eye to what may have been done already.
+        config.default_retry = false;
+        config.connect_timeout = Some(CONNECTING);
+        config.read_timeout = Some(SILENCE);
+        config.reset_reader_on_write = true;
+        Client::try_from(config).map_err(|error| self.unusable(&error.to_string()))
     }
 
     fn unusable(&self, error: &str) -> Error {

@@ -5,20 +5,18 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::name::{self, MANAGED_BY};
 use super::seen::{SeenJob, SeenPod, seconds};
+use super::stream::{self, Source, Told};
 use crate::error::{Error, Result};
 
-/// How many objects a list asks for at a time: each page is in memory once.
-const PAGE: u32 = 100;
 /// How many of the newest warnings about one object are kept.
 const NOTICES: usize = 20;
 /// How long the first look waits for the API server, before it says what is wrong with it.
@@ -114,7 +112,12 @@ impl Board {
 
 /// A kind of object that is watched.
 trait Watched: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync + 'static {
-    fn config() -> watcher::Config;
+    /// How long one watch may last, in seconds.
+    const LASTS: u32 = 280;
+    /// Which of them, by their labels.
+    fn labels() -> Option<String> {
+        Some(format!("{}={}", MANAGED_BY.0, MANAGED_BY.1))
+    }
     /// It is there, in this state.
     fn see(&self, board: &Board);
     /// It is gone.
@@ -123,14 +126,7 @@ trait Watched: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResource
     fn listed(board: &Board, listed: &std::collections::HashSet<String>);
 }
 
-fn ours() -> watcher::Config {
-    watcher::Config::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1)).page_size(PAGE)
-}
-
 impl Watched for Job {
-    fn config() -> watcher::Config {
-        ours()
-    }
     fn see(&self, board: &Board) {
         let seen = SeenJob::of(self);
         board.change(&self.name_any(), |sight| sight.job = Some(seen));
@@ -155,9 +151,6 @@ impl Watched for Job {
 }
 
 impl Watched for Pod {
-    fn config() -> watcher::Config {
-        ours()
-    }
     fn see(&self, board: &Board) {
         if let Some(pod) = SeenPod::of(self) {
             board.change(&pod.job.clone(), |sight| drop(sight.pods.insert(pod.name.clone(), pod)));
@@ -182,9 +175,11 @@ impl Watched for Pod {
 }
 
 impl Watched for Event {
-    fn config() -> watcher::Config {
+    // A watch of events gets no bookmarks: where nothing happens it is silent to its end.
+    const LASTS: u32 = 60;
+    fn labels() -> Option<String> {
         // Events have no labels of ours. Those of other objects are dropped as they come.
-        watcher::Config::default().page_size(PAGE)
+        None
     }
     fn see(&self, board: &Board) {
         let object = self.involved_object.name.clone().unwrap_or_default();
@@ -227,12 +222,31 @@ pub struct Watches {
     _tasks: Tasks,
 }
 
-/// Whether what is on the board is complete, by kind.
-#[derive(Debug, Clone, Default)]
+/// Whether what is on the board is complete, by kind, and what is wrong.
+#[derive(Debug, Clone)]
 struct State {
     listed: [bool; 3],
-    /// The last thing that went wrong with one of them, and when the API server was heard last.
-    fault: Option<String>,
+    faults: [Option<Fault>; 3],
+    /// Since when it has been waited for.
+    since: Instant,
+}
+
+/// What keeps a kind from being seen.
+#[derive(Debug, Clone)]
+struct Fault {
+    message: String,
+    passes: bool,
+}
+
+impl State {
+    /// Jobs and pods decide; the events of Kubernetes only explain.
+    fn is_complete(&self) -> bool {
+        self.listed[0] && self.listed[1]
+    }
+
+    fn fault(&self) -> Option<&Fault> {
+        self.faults[..2].iter().flatten().next()
+    }
 }
 
 struct Tasks(Vec<tokio::task::JoinHandle<()>>);
@@ -249,52 +263,55 @@ impl Watches {
     /// Starts them.
     #[must_use]
     pub fn start(client: &Client, namespace: &str, board: Arc<Board>) -> Self {
-        let (sender, state) = watch::channel(State::default());
+        let (sender, state) = watch::channel(State { listed: [false; 3], faults: [None, None, None], since: Instant::now() });
         let sender = Arc::new(sender);
         let tasks = vec![
-            tokio::spawn(follow(Api::<Job>::namespaced(client.clone(), namespace), board.clone(), sender.clone(), 0)),
-            tokio::spawn(follow(Api::<Pod>::namespaced(client.clone(), namespace), board.clone(), sender.clone(), 1)),
-            tokio::spawn(follow(Api::<Event>::namespaced(client.clone(), namespace), board.clone(), sender, 2)),
+            tokio::spawn(follow::<Job>(client.clone(), namespace.to_owned(), board.clone(), sender.clone(), 0)),
+            tokio::spawn(follow::<Pod>(client.clone(), namespace.to_owned(), board.clone(), sender.clone(), 1)),
+            tokio::spawn(follow::<Event>(client.clone(), namespace.to_owned(), board.clone(), sender, 2)),
         ];
         Self { board, state, _tasks: Tasks(tasks) }
     }
 
-    /// Returns when all Jobs and pods that were there have been seen.
+    /// Returns when all Jobs and pods that were there have been seen. It waits for that once: while the API server is away, each who asks is told at once.
     pub async fn ready(&self) -> Result<()> {
         let mut state = self.state.clone();
-        let seen = tokio::time::timeout(PATIENCE, state.wait_for(|state| state.listed[0] && state.listed[1])).await;
-        match seen {
-            Ok(Ok(_)) => Ok(()),
-            _ => {
-                let fault = self.state.borrow().fault.clone().unwrap_or_else(|| "it does not answer".into());
-                Err(Error::backend(format!("the runs of the cluster cannot be watched: {fault}"), "see `runwright doctor --on kubernetes`; it is tried again with the next look"))
-            }
+        let until = state.borrow().since + PATIENCE;
+        let decided = |state: &State| state.is_complete() || state.fault().is_some_and(|fault| !fault.passes);
+        let _ = tokio::time::timeout_at(until, state.wait_for(decided)).await;
+        let state = self.state.borrow();
+        if state.is_complete() {
+            return Ok(());
         }
+        let fault = state.fault().cloned().unwrap_or_else(|| Fault { message: "it does not answer".into(), passes: true });
+        let error =
+            Error::backend(format!("the runs of the cluster cannot be watched: {}", fault.message), "see `runwright doctor --on kubernetes`; it is tried again with the next look");
+        Err(if fault.passes { error.passing() } else { error })
     }
 }
 
-async fn follow<K: Watched>(api: Api<K>, board: Arc<Board>, state: Arc<watch::Sender<State>>, kind: usize) {
+async fn follow<K: Watched>(client: Client, namespace: String, board: Arc<Board>, state: Arc<watch::Sender<State>>, kind: usize) {
+    let source = Source { path: K::url_path(&(), Some(&namespace)), labels: K::labels(), lasts: K::LASTS };
     let mut listed = std::collections::HashSet::new();
-    // It lists, watches, resumes after an expired watch, a cut connection or a restart, and waits longer each time that fails.
-    let mut events = std::pin::pin!(watcher(api, K::config()).default_backoff());
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(watcher::Event::Init) => listed.clear(),
-            Ok(watcher::Event::InitApply(object)) => {
-                listed.insert(object.uid().unwrap_or_default());
+    let tell = |told: Told<K>| match told {
+        Told::Begun => listed.clear(),
+        Told::Listed(uid, object) => {
+            listed.insert(uid);
+            if let Some(object) = object {
                 object.see(&board);
             }
-            Ok(watcher::Event::InitDone) => {
-                K::listed(&board, &listed);
-                listed.clear();
-                state.send_modify(|state| {
-                    state.listed[kind] = true;
-                    state.fault = None;
-                });
-            }
-            Ok(watcher::Event::Apply(object)) => object.see(&board),
-            Ok(watcher::Event::Delete(object)) => object.miss(&board),
-            Err(error) => state.send_modify(|state| state.fault = Some(super::apply::explain(&error))),
         }
-    }
+        Told::Complete => {
+            K::listed(&board, &listed);
+            listed.clear();
+            state.send_modify(|state| {
+                state.listed[kind] = true;
+                state.faults[kind] = None;
+            });
+        }
+        Told::Is(object) => object.see(&board),
+        Told::Gone(object) => object.miss(&board),
+        Told::Failed(message, passes) => state.send_modify(|state| state.faults[kind] = Some(Fault { message, passes })),
+    };
+    stream::follow(&client, &source, tell).await;
 }
