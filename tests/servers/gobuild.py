@@ -42,7 +42,8 @@ class GoModule:
         return cache_folder() / digest.hexdigest()[:32]
 
     def _flags(self) -> Sequence[str]:
-        return ("-trimpath", "-buildvcs=false", "-mod=readonly", f"-ldflags={self.ldflags}")
+        # What debuggers read is left out when the program is linked; not making it at all saves a tenth of the compiler's time.
+        return ("-trimpath", "-buildvcs=false", "-mod=readonly", "-gcflags=all=-dwarf=false", f"-ldflags={self.ldflags}")
 
     def _build(self, go_version: str) -> Path:
         target = self._target(go_version)
