@@ -209,7 +209,7 @@ class Run(AsyncVerbs):
         Raises:
             NotFoundError: there is no such version. ConflictError: it is no service that goes on, or executes where that cannot be done.
         """
-        version = getattr(function, "version", function)
+        version: Any = getattr(function, "version", function)
         self.record = engine().update_service(self.id, version).wait()
         return self
 

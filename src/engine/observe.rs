@@ -181,7 +181,13 @@ impl Engine {
                 match now {
                     Seen::Ended(run) => return Ok(*run),
                     Seen::Failed(error) => return Err(Error::store(format!("run {id} is not followed any more: {error}"), "mend that, then wait again; the run itself goes on")),
-                    Seen::Going { ready: true, .. } if answers => return self.find_run(&id.to_string()).await,
+                    Seen::Going { ready: true, .. } if answers => {
+                        // It may have been scaled since that was seen.
+                        let run = self.find_run(&id.to_string()).await?;
+                        if run.service.as_ref().is_some_and(Service::is_ready) {
+                            return Ok(run);
+                        }
+                    }
                     Seen::Going { .. } => {}
                 }
                 if seen.changed().await.is_err() {

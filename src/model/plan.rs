@@ -24,7 +24,7 @@ pub enum Plan {
 impl Plan {
     /// The same with the image that the run names instead of the function's, and how the run wants it fetched.
     pub fn with_image_of(mut self, run: &RunSpec) -> Result<Self> {
-        if let Self::Task(workload) | Self::Service(workload) = &mut self {
+        if let Self::Task(workload) | Self::Service(workload) | Self::Build(workload) = &mut self {
             let task = run.task()?;
             workload.image = task.image.or_else(|| run.built.clone()).or_else(|| workload.image.take());
             workload.image_pull_policy = task.image_pull_policy.or(workload.image_pull_policy);
@@ -38,7 +38,7 @@ impl Plan {
     /// Whether the runner executes it: a Python function, not a program of an image.
     #[must_use]
     pub const fn calls(&self) -> bool {
-        matches!(self, Self::Task(workload) | Self::Service(workload) if workload.process.has_runner())
+        matches!(self, Self::Task(workload) | Self::Service(workload) | Self::Build(workload) if workload.process.has_runner())
     }
 
     /// How a service stands that has not begun. None for what is none.

@@ -83,6 +83,13 @@ pub struct Serve {
 }
 
 impl Serve {
+    /// How long it may take to end, in seconds: new connections are still taken for `drain`, then what is in flight has its grace.
+    #[must_use]
+    pub fn ends_within(&self, drain: f64) -> f64 {
+        let seconds = |setting: &str| self.settings.get(setting).and_then(Value::as_f64);
+        seconds("drain").unwrap_or(drain) + seconds("grace").unwrap_or(30.0) + 3.0
+    }
+
     /// The port that it listens at.
     #[must_use]
     pub fn port(&self) -> u16 {

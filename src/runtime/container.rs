@@ -59,7 +59,7 @@ impl Runtime for Container {
     }
 
     fn actions(&self) -> Vec<String> {
-        vec!["job".into(), "deploy".into()]
+        vec!["job".into(), "serve".into(), "deploy".into()]
     }
 
     fn check(&self, spec: &Map<String, Value>) -> Result<()> {
@@ -74,6 +74,15 @@ impl Runtime for Container {
         let plan = match action {
             "job" => Plan::Task(workload),
             "deploy" => Plan::Service(workload),
+            "serve" if run.task()?.service_ports.is_empty() => {
+                return Err(Error::invalid(
+                    "service_ports",
+                    "",
+                    format!("{}: it is not said at which port the image serves", function.name),
+                    "give service_ports=[{\"port\": 80, \"target_port\": 8080}], or use the action `deploy` for what has no port",
+                ));
+            }
+            "serve" => Plan::Service(workload),
             _ => return Err(Error::invalid("action", action, format!("a container function has no action {action:?}"), format!("use one of: {}", self.actions().join(", ")))),
         };
         match plan.with_image_of(run)? {

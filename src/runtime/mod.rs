@@ -15,6 +15,8 @@ use crate::model::function::Function;
 use crate::model::plan::Plan;
 use crate::model::run::RunSpec;
 
+pub use python::SERVER;
+
 /// One kind of function. Everything here is pure: no client, no clock, no randomness.
 pub trait Runtime: Send + Sync {
     /// The kind's name.

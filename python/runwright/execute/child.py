@@ -54,7 +54,7 @@ class Job:
     def _environment(self) -> None:
         frozen = self.frozen
         environment = os.environ
-        for name in ("RUNWRIGHT_ECHO", "RUNWRIGHT_SLOT_FD"):
+        for name in ("RUNWRIGHT_ECHO", "RUNWRIGHT_IMAGE_PACKAGES", "RUNWRIGHT_SLOT_FD"):
             environment.pop(name, None)
         # Programs that the user's code starts print as it happens, too.
         environment.setdefault("PYTHONUNBUFFERED", "1")

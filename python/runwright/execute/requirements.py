@@ -104,17 +104,19 @@ def _build(draft: str, requirements: list[str]) -> int:
 
     uv = shutil.which("uv")
     listed, python = f"{draft}/requirements.txt", f"{draft}/bin/python"
+    # In a pod what the image has is not installed again.
+    shared = ["--system-site-packages"] if os.environ.get("RUNWRIGHT_IMAGE_PACKAGES") == "1" else []
     if uv:
-        make_venv = [uv, "venv", "--quiet", "--no-config", "--python", sys.executable, draft]
+        make_venv = [uv, "venv", "--quiet", "--no-config", "--python", sys.executable, *shared, draft]
         install = [uv, "pip", "install", "--color", "never", "--no-progress", "--python", python, "-r", listed, *pipconfig.for_uv()]
     else:
         options = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
         if _run([sys.executable, "-I", "-c", _KNOWS_OTHERS]) == 0:
             # This Python's own pip does it; a pip for each environment would take seconds.
-            make_venv = [sys.executable, "-I", "-m", "venv", "--without-pip", draft]
+            make_venv = [sys.executable, "-I", "-m", "venv", "--without-pip", *shared, draft]
             install = [sys.executable, "-I", "-m", "pip", "--python", python, "install", *options, "-r", listed]
         else:
-            make_venv = [sys.executable, "-I", "-m", "venv", draft]
+            make_venv = [sys.executable, "-I", "-m", "venv", *shared, draft]
             install = [python, "-m", "pip", "install", *options, "-r", listed]
     code = _run(make_venv)
     if code != 0:

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::doubt::Doubt;
-use super::held::{held_job, let_job_go};
+use super::held::{held_deployment, held_job, let_deployment_go, let_job_go};
 use super::name::{self, MANAGER};
 use super::object::{config_map, secret};
 use super::patience::{Pace, is_answer, is_undone, once, passes};
@@ -163,7 +164,7 @@ impl Access {
             if let Some(code) = code {
                 self.share(code, Some(&OwnerReference { controller: None, ..owner(&created) }), doubt).await?;
             }
-            self.attach(&created, luggage.secrets, luggage.pieces, doubt).await?;
+            self.attach(&created, owner(&created), luggage.secrets, luggage.pieces, doubt).await?;
             if held { self.let_go(job, doubt).await } else { Ok(()) }
         };
         let Err(error) = along.await else { return Ok(()) };
@@ -174,6 +175,38 @@ impl Access {
             }
         }
         Err(error)
+    }
+
+    /// Creates the Deployment without pods, then what belongs to it, then lets the pods come. After an error nothing of it is there.
+    pub async fn hand_over_service(&self, lowered: &Value, luggage: Luggage) -> Result<()> {
+        let doubt = Doubt::default();
+        let part = |part: &str| lowered.get(part).cloned().unwrap_or_default();
+        let (deployment, service) = (typed::<Deployment>(part("deployment"))?, typed::<Option<Service>>(part("service"))?);
+        let code = typed::<Option<ConfigMap>>(part("code"))?;
+        let created = self.create(&held_deployment(deployment.clone()), &doubt, Reads::Yes).await?;
+        let owner = OwnerReference { api_version: "apps/v1".into(), kind: "Deployment".into(), ..owner(&created) };
+        let along = async {
+            if let Some(code) = &code {
+                self.share(code, Some(&OwnerReference { controller: None, ..owner.clone() }), &doubt).await?;
+            }
+            if let Some(mut service) = service {
+                service.metadata.owner_references = Some(vec![owner.clone()]);
+                self.create(&service, &doubt, Reads::Yes).await?;
+            }
+            self.attach(&created, owner.clone(), luggage.secrets, luggage.pieces, &doubt).await?;
+            self.let_service_go(&deployment).await
+        };
+        if let Err(error) = along.await {
+            super::serving::remove_deployment(self, &created.name_any()).await?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn let_service_go(&self, deployment: &Deployment) -> Result<()> {
+        let (api, name, patch) = (self.api::<Deployment>(), deployment.name_any(), Patch::Merge(let_deployment_go(deployment)));
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        patiently(|| api.patch(&name, &params, &patch)).await.map(drop).map_err(|error| self.refused::<Deployment>("patch", &name, &error))
     }
 
     /// Lets a Job begin that was held back.
@@ -190,7 +223,7 @@ impl Access {
         loop {
             let there = patiently(|| api.get_opt(&name)).await.map_err(|error| self.refused::<Job>("get", &name, &error))?;
             let Some(there) = there.filter(|there| there.annotations().contains_key(name::WAITS)) else { return Ok(()) };
-            self.attach(&there, BTreeMap::new(), luggage.pieces.clone(), &Doubt::default()).await?;
+            self.attach(&there, owner(&there), BTreeMap::new(), luggage.pieces.clone(), &Doubt::default()).await?;
             let annotations = job.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref()).and_then(|metadata| metadata.annotations.clone());
             let patch = Patch::Merge(serde_json::json!({
                 "metadata": {"resourceVersion": there.resource_version(), "labels": job.metadata.labels, "annotations": {name::WAITS: null}},
@@ -215,10 +248,10 @@ impl Access {
         Ok(Value::Array(manifests))
     }
 
-    /// What goes along with a Job and belongs to it: the Secret, then the luggage.
-    async fn attach(&self, job: &Job, secrets: BTreeMap<String, String>, pieces: Vec<Bytes>, doubt: &Doubt) -> Result<()> {
-        let (name, owner) = (job.name_any(), owner(job));
-        let labels = job.metadata.labels.clone().unwrap_or_default();
+    /// What goes along with a Job (or Deployment) and belongs to it: the Secret, then the luggage.
+    pub async fn attach<K: Resource>(&self, to: &K, owner: OwnerReference, secrets: BTreeMap<String, String>, pieces: Vec<Bytes>, doubt: &Doubt) -> Result<()> {
+        let name = to.name_any();
+        let labels = to.labels().clone();
         if !secrets.is_empty() {
             // It is not looked at, so that nobody needs a right to read Secrets.
             let secret: Secret = secret::secret(&name, labels, owner.clone(), secrets);
@@ -244,9 +277,9 @@ pub fn typed<K: DeserializeOwned>(manifest: Value) -> Result<K> {
     serde_json::from_value(manifest).map_err(|error| Error::backend(format!("a manifest cannot be read: {error}"), "this is a fault of Runwright; please report it"))
 }
 
-/// The owner reference to a Job.
+/// The owner reference to a Job, or to what has its names.
 #[must_use]
-pub fn owner(job: &Job) -> OwnerReference {
+pub fn owner<K: Resource>(job: &K) -> OwnerReference {
     OwnerReference {
         api_version: "batch/v1".into(),
         kind: "Job".into(),

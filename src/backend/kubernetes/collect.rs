@@ -122,7 +122,7 @@ impl Kubernetes {
     }
 
     /// Whether the client that recorded the run may still be about to hand it over.
-    fn is_handed_over_by_somebody(&self, run: &Run) -> bool {
+    pub(super) fn is_handed_over_by_somebody(&self, run: &Run) -> bool {
         let same_host = run.reference.get("host").and_then(serde_json::Value::as_str) == Some(self.host.as_str());
         if same_host { self.clients.is_alive(&run.client) } else { now() - run.created.as_duration().as_secs_f64() < AFAR }
     }
@@ -135,7 +135,7 @@ impl Kubernetes {
     }
 }
 
-fn not_started() -> End {
+pub(super) fn not_started() -> End {
     End::found(
         "NotStarted",
         "the run was recorded, but its client ended before anything was started",

@@ -2,6 +2,7 @@
 //! it needs is there; and what a killed client leaves behind half-made must not wait for ever. So its Job is created without pods and with a deadline, and one
 //! patch lets it go.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
@@ -36,4 +37,19 @@ pub fn let_job_go(job: &Job) -> Value {
         patch["spec"]["suspend"] = true.into();
     }
     patch
+}
+
+/// The same Deployment, without pods.
+#[must_use]
+pub fn held_deployment(mut deployment: Deployment) -> Deployment {
+    deployment.metadata.annotations.get_or_insert_default().insert(HELD.to_owned(), "true".to_owned());
+    deployment.spec.get_or_insert_default().replicas = Some(0);
+    deployment
+}
+
+/// The merge patch after which a Deployment that was held back is the same as `deployment`.
+#[must_use]
+pub fn let_deployment_go(deployment: &Deployment) -> Value {
+    let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    json!({"metadata": {"annotations": {HELD: null}}, "spec": {"replicas": replicas}})
 }

@@ -16,9 +16,13 @@ use crate::error::{Error, Result};
 use crate::model::function::Function;
 use crate::model::name::Digest;
 use crate::model::plan::Plan;
+use crate::model::run::Run;
 use crate::model::task::TaskParameters;
 use crate::model::workload::{Process, Workload};
+use crate::runtime::SERVER;
 
+/// Seconds for which a service that was told to end still takes new connections: as long as the cluster may take to send none any more.
+const DRAIN: f64 = 3.0;
 /// The version of the run folder's protocol.
 const PROTOCOL: u32 = 1;
 /// What the annotations of one object may hold together is 256 KiB, by the API server; some room is left for others'.
@@ -105,9 +109,9 @@ pub enum Owner {
 pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, loads: &[Load]) -> Result<Objects> {
     let Some(first) = loads.first() else { return Err(Error::backend("nothing was to be lowered", "this is a fault of Runwright; please report it")) };
     let (workload, serves) = match &first.plan {
-        Plan::Task(workload) => (workload, false),
+        Plan::Task(workload) | Plan::Build(workload) => (workload, false),
         Plan::Service(workload) => (workload, true),
-        Plan::Build(_) | Plan::Manifests(_) => {
+        Plan::Manifests(_) => {
             return Err(Error::invalid(
                 "action",
                 &first.run.action,
@@ -125,7 +129,7 @@ pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, 
     let labels = name::labels(run);
     let ports = if serves { service::ports(&workload.process, &task) } else { Vec::new() };
     let wanted = pod::Wanted { around, run, workload, task: &task, placed, pieces, serves, ports: &ports };
-    let template = pod::template(&wanted, labels.clone(), annotations(function, workload, &task, placed, loads)?)?;
+    let template = pod::template(&wanted, labels.clone(), annotations(around, function, workload, &task, placed, loads)?)?;
     let mut of_owner = task.annotations.clone();
     of_owner.insert(name::FUNCTION.to_owned(), version.text.clone());
     if waits {
@@ -173,11 +177,18 @@ pub fn waits(load: &Load) -> bool {
 }
 
 /// What the pod reads, and what gives the records back, beside what the run asks for.
-fn annotations(function: &Function, workload: &Workload, task: &TaskParameters, placed: Option<&Placed>, loads: &[Load]) -> Result<BTreeMap<String, String>> {
+fn annotations(
+    around: &Surroundings<'_>,
+    function: &Function,
+    workload: &Workload,
+    task: &TaskParameters,
+    placed: Option<&Placed>,
+    loads: &[Load],
+) -> Result<BTreeMap<String, String>> {
     let first = &loads[0];
     let mut annotations = task.annotations.clone();
     annotations.insert("kubectl.kubernetes.io/default-container".into(), name::MAIN.into());
-    annotations.insert(name::FROZEN.to_owned(), packed::annotation(&frozen(function, workload, placed, first))?);
+    annotations.insert(name::FROZEN.to_owned(), packed::annotation(&frozen(around, function, workload, placed, first))?);
     if let Some(Placed::Annotation(code)) = placed {
         annotations.insert(name::CODE.to_owned(), code.clone());
     }
@@ -208,7 +219,34 @@ fn check_size(annotations: &BTreeMap<String, String>) -> Result<()> {
     ))
 }
 
-fn frozen(function: &Function, workload: &Workload, placed: Option<&Placed>, load: &Load) -> Value {
+/// Seconds between TERM and KILL.
+pub fn grace(run: &Run, workload: &Workload) -> f64 {
+    match &workload.process {
+        Process::Serve(serve) => serve.ends_within(DRAIN),
+        Process::Call(_) | Process::Command(_) | Process::Container(_) => run.spec.grace,
+    }
+}
+
+/// What is installed where the image does not have it: for a service that requires nothing the server at least.
+fn requirements(workload: &Workload) -> Vec<&str> {
+    match &workload.process {
+        Process::Serve(_) if workload.requirements.is_empty() => SERVER.to_vec(),
+        _ => workload.requirements.iter().map(String::as_str).collect(),
+    }
+}
+
+/// Its arguments. A build is told what it builds on: the image that its pod is of.
+fn parameters(around: &Surroundings<'_>, workload: &Workload, load: &Load) -> Map<String, Value> {
+    let mut parameters = workload.parameters().unwrap_or(&load.run.spec.parameters).clone();
+    if let (Plan::Build(_), Some(settings)) = (&load.plan, parameters.get_mut("settings").and_then(Value::as_object_mut)) {
+        let base = workload.image.as_deref().unwrap_or(around.image);
+        settings.entry("base").or_insert_with(|| base.into());
+        settings.insert("inside".into(), true.into());
+    }
+    parameters
+}
+
+fn frozen(around: &Surroundings<'_>, function: &Function, workload: &Workload, placed: Option<&Placed>, load: &Load) -> Value {
     let run = &load.run;
     let secrets: Vec<&String> = run.spec.secrets.keys().collect();
     let task = match &workload.process {
@@ -216,6 +254,7 @@ fn frozen(function: &Function, workload: &Workload, placed: Option<&Placed>, loa
         Process::Serve(serve) => {
             let mut settings = serve.settings.clone();
             settings.insert("host".into(), "0.0.0.0".into());
+            settings.entry("drain").or_insert_with(|| DRAIN.into());
             json!({"call": {"path": null, "handler": serve.handler, "signature": function.spec.get("signature")}, "serve": settings})
         }
         Process::Command(arguments) => json!({"command": arguments}),
@@ -226,9 +265,9 @@ fn frozen(function: &Function, workload: &Workload, placed: Option<&Placed>, loa
         "id": run.id, "key": run.key, "project": run.project, "function": run.function, "kind": run.kind, "version": run.version, "action": run.action,
         "task": task,
         "python": null, "cwd": null,
-        "parameters": run.spec.parameters, "inputs": load.inputs, "needs": [],
-        "envs": workload.envs, "requirements": workload.requirements,
-        "timeout": run.spec.timeout, "grace": run.spec.grace, "retries": run.spec.retries,
+        "parameters": parameters(around, workload, load), "inputs": load.inputs, "needs": [],
+        "envs": workload.envs, "requirements": requirements(workload),
+        "timeout": run.spec.timeout, "grace": grace(run, workload), "retries": run.spec.retries,
         "concurrency": 0,
         "record": record(load),
     });

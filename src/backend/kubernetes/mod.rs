@@ -20,6 +20,7 @@ mod provenance;
 mod results;
 pub mod rights;
 mod seen;
+mod serving;
 mod stop;
 mod stream;
 mod sync;
@@ -38,7 +39,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, OnceCell};
 
 use super::local::Clients;
-use super::{Backend, Load, Luggage, News};
+use super::{Answer, Backend, Call, Load, Luggage, News};
 use crate::error::{Error, Result};
 use crate::model::function::Function;
 use crate::model::name::{Digest, Name, RunId};
@@ -220,6 +221,9 @@ impl Kubernetes {
             let runner = self.runner().await?;
             cluster.provide(runner).await?;
         }
+        if first.run.service.is_some() {
+            return cluster.access.hand_over_service(lowered, luggage).await;
+        }
         let (job, code) = (apply::typed(text(lowered, "job"))?, apply::typed(text(lowered, "code"))?);
         let held = text(lowered, "held") == true;
         self.hand_overs.carry_out(&cluster.access, &cluster.watches.board, HandOver { job, code, held, luggage }).await
@@ -296,10 +300,11 @@ impl Backend for Kubernetes {
         let runner = self.runner.get().map_or("", |runner| runner.name.as_str());
         let around = Surroundings { image: &self.settings.image, runner, profiles: &self.settings.profiles };
         let objects = lower::lower(&around, function, self.packed(function)?.as_ref(), loads)?;
-        let Owner::Job(job) = objects.owner else {
-            return Err(Error::invalid("action", &loads[0].run.action, "what serves is not executed on Kubernetes yet", "use the action `job`"));
+        let (job, deployment) = match objects.owner {
+            Owner::Job(job) => (Some(job), None),
+            Owner::Deployment(deployment) => (None, Some(deployment)),
         };
-        Ok(json!({"job": job, "code": objects.code, "held": objects.held}))
+        Ok(json!({"job": job, "deployment": deployment, "service": objects.service, "code": objects.code, "held": objects.held}))
     }
 
     async fn execute(&self, _function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
@@ -347,6 +352,9 @@ impl Backend for Kubernetes {
             return Ok(news);
         }
         let cluster = self.cluster(&target).await?;
+        if run.service.is_some() {
+            return self.collect_service(&cluster, run).await;
+        }
         cluster.watches.ready().await?;
         self.collect(&cluster, run).await
     }
@@ -373,7 +381,7 @@ impl Backend for Kubernetes {
 
     async fn stop(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
-        stop::stop(&cluster.access, run).await
+        if run.service.is_some() { serving::stop(&cluster.access, run).await } else { stop::stop(&cluster.access, run).await }
     }
 
     fn resumes(&self, run: &Run) -> bool {
@@ -383,7 +391,23 @@ impl Backend for Kubernetes {
 
     async fn resume(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
-        stop::resume(&cluster.access, run).await
+        if run.service.is_some() { serving::resume(&cluster.access, run).await } else { stop::resume(&cluster.access, run).await }
+    }
+
+    async fn invoke(&self, run: &Run, call: Call) -> Result<Answer> {
+        serving::invoke(&self.cluster_of(run).await?.access, run, call).await
+    }
+
+    async fn scale(&self, run: &Run, replicas: u32) -> Result<()> {
+        serving::scale(&self.cluster_of(run).await?.access, run, replicas).await
+    }
+
+    async fn update(&self, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
+        let Some(first) = loads.first() else { return Ok(()) };
+        let cluster = self.cluster_of(&first.run).await?;
+        self.upload(&luggage).await?;
+        cluster.provide(self.runner().await?).await?;
+        serving::update(&cluster.access, &first.run, lowered, luggage).await
     }
 
     async fn log(&self, run: &Run, from: u64) -> Result<(Vec<u8>, u64)> {
@@ -402,7 +426,7 @@ impl Backend for Kubernetes {
         let mut ids = Vec::new();
         for target in known {
             let cluster = self.cluster(&target).await?;
-            cluster.watches.ready().await?;
+            cluster.watches.services().await?;
             ids.extend(sync::ids(&cluster.watches.board));
         }
         ids.sort_unstable();
@@ -430,6 +454,9 @@ impl Backend for Kubernetes {
 
     async fn remove(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
+        if run.service.is_some() {
+            return serving::remove(&cluster.access, run).await;
+        }
         cluster.watches.ready().await?;
         stop::remove(&cluster.access, run, &cluster.watches.board.sight(&name::of_run(run))).await
     }

@@ -23,10 +23,10 @@ pub struct Right {
 
 /// What `runwright doctor` looks at besides; nothing that runs needs it.
 pub const DOCTOR: &str = "doctor";
-const JOBS: &[&str] = &["python.job", "container.job"];
-const PYTHON: &[&str] = &["python.job"];
-const DEPLOY: &[&str] = &["container.deploy"];
-const ALL: &[&str] = &["python.job", "container.job", "container.deploy"];
+const JOBS: &[&str] = &["python.job", "python.build", "container.job"];
+const PYTHON: &[&str] = &["python.job", "python.serve", "python.build"];
+const SERVICES: &[&str] = &["python.serve", "container.deploy", "container.serve"];
+const ALL: &[&str] = &["python.job", "python.serve", "python.build", "container.job", "container.deploy", "container.serve"];
 
 /// THE table. Reasons end up as comments in the Role.
 pub const RIGHTS: &[Right] = &[
@@ -38,19 +38,14 @@ pub const RIGHTS: &[Right] = &[
         reason: "a run is a Job: made, found again, watched, stopped and let go on (patch), deleted",
     },
     Right {
-        needed_for: DEPLOY,
+        needed_for: SERVICES,
         group: "apps",
         resource: "deployments",
         verbs: &["create", "get", "list", "watch", "patch", "delete"],
         reason: "what runs until it is stopped is a Deployment: made, found again, watched, changed, deleted",
     },
-    Right {
-        needed_for: DEPLOY,
-        group: "",
-        resource: "services",
-        verbs: &["create", "get", "list", "watch", "patch", "delete"],
-        reason: "the name and the ports by which others reach it",
-    },
+    Right { needed_for: SERVICES, group: "", resource: "services", verbs: &["create", "get"], reason: "the name and the ports by which others reach it" },
+    Right { needed_for: SERVICES, group: "", resource: "services/proxy", verbs: &["create", "get"], reason: "to ask it (GET and POST) from outside the cluster: run.invoke()" },
     Right { needed_for: ALL, group: "", resource: "pods", verbs: &["delete", "list", "watch"], reason: "how far a run is, and why it failed; to end one run of a fan-out" },
     Right { needed_for: ALL, group: "", resource: "pods/log", verbs: &["get"], reason: "its log; larger results come back by one, too" },
     Right { needed_for: ALL, group: "", resource: "events", verbs: &["list", "watch"], reason: "why it waits: no node, no image, a quota" },

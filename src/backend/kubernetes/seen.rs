@@ -153,7 +153,8 @@ impl SeenPod {
         Some(Self {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             name: pod.metadata.name.clone().unwrap_or_default(),
-            job: owner.name.clone(),
+            // A service's is owned by a ReplicaSet, whose name begins with the Deployment's.
+            job: if owner.kind == "Job" { owner.name.clone() } else { super::watch::job_of(&owner.name)? },
             index: pod.metadata.annotations.as_ref().and_then(|annotations| annotations.get("batch.kubernetes.io/job-completion-index")?.parse().ok()),
             created: pod.metadata.creation_timestamp.as_ref().map_or(0.0, seconds),
             phase: status.phase.clone().unwrap_or_default(),

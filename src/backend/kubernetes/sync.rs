@@ -1,6 +1,10 @@
 //! Records given back by the cluster alone: a store that has lost them, or another machine's, has them again.
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::ResourceExt as _;
 
 use super::apply::{Access, patiently};
@@ -16,8 +20,8 @@ use crate::model::run::Run;
 pub fn ids(board: &Board) -> Vec<RunId> {
     let mut ids = Vec::new();
     for job in board.jobs() {
-        let (Some(id), Some(seen)) = (name::id_in(&job), board.sight(&job).job) else { continue };
-        match seen.runs {
+        let Some(id) = name::id_in(&job) else { continue };
+        match board.sight(&job).job.and_then(|seen| seen.runs) {
             Some(runs) => ids.extend((0..runs).map(|index| RunId::of_item(id, index))),
             None => ids.push(id),
         }
@@ -28,8 +32,7 @@ pub fn ids(board: &Board) -> Vec<RunId> {
 /// The record of a run, as it was handed over.
 pub async fn find(access: &Access, id: RunId) -> Result<Option<Run>> {
     for name in [format!("rw-{id}"), format!("rw-{}", id.map())] {
-        let Some(job) = get(access, &name).await? else { continue };
-        let annotations = job.spec.and_then(|spec| spec.template.metadata).and_then(|metadata| metadata.annotations).unwrap_or_default();
+        let Some((_, annotations)) = get(access, &name).await? else { continue };
         let text = id.to_string();
         let record = records(&annotations).into_iter().find(|record| record.get("id").and_then(serde_json::Value::as_str) == Some(text.as_str()));
         if let Some(mut run) = record.and_then(|record| serde_json::from_value::<Run>(record).ok()) {
@@ -43,16 +46,31 @@ pub async fn find(access: &Access, id: RunId) -> Result<Option<Run>> {
 
 /// The function version of a run, where its Job holds all of it.
 pub async fn version(access: &Access, run: &Run) -> Option<Function> {
-    let job = get(access, &name::of_run(run)).await.ok()??;
-    let mut function: serde_json::Value = serde_json::from_str(job.annotations().get(FUNCTION)?).ok()?;
-    let template = job.spec?.template.metadata?.annotations?;
+    let (own, template) = get(access, &name::of_run(run)).await.ok()??;
+    let mut function: serde_json::Value = serde_json::from_str(own.get(FUNCTION)?).ok()?;
     if let Some(source) = function.get_mut("spec").and_then(|spec| spec.get_mut("source")).and_then(serde_json::Value::as_object_mut) {
         source.extend(super::packed::read_code(template.get(CODE)?)?);
     }
     serde_json::from_value(function).ok()
 }
 
-async fn get(access: &Access, name: &str) -> Result<Option<Job>> {
-    let api = access.api::<Job>();
-    patiently(|| api.get_opt(name)).await.map_err(|error| access.refused::<Job>("get", name, &error))
+type Annotations = BTreeMap<String, String>;
+
+/// The annotations of a Job, or of a Deployment of that name, and those of its pods' template.
+async fn get(access: &Access, name: &str) -> Result<Option<(Annotations, Annotations)>> {
+    let jobs = access.api::<Job>();
+    if let Some(job) = patiently(|| jobs.get_opt(name)).await.map_err(|error| access.refused::<Job>("get", name, &error))? {
+        return Ok(Some((job.annotations().clone(), of_template(job.spec.map(|spec| spec.template)))));
+    }
+    let deployments = access.api::<Deployment>();
+    match patiently(|| deployments.get_opt(name)).await {
+        Ok(found) => Ok(found.map(|deployment| (deployment.annotations().clone(), of_template(deployment.spec.map(|spec| spec.template))))),
+        // Who may not see Deployments has none.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(None),
+        Err(error) => Err(access.refused::<Deployment>("get", name, &error)),
+    }
+}
+
+fn of_template(template: Option<PodTemplateSpec>) -> Annotations {
+    template.and_then(|template| template.metadata).and_then(|metadata| metadata.annotations).unwrap_or_default()
 }

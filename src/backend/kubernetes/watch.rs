@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{Client, Resource, ResourceExt as _};
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use super::name::{self, MANAGED_BY};
 use super::seen::{SeenJob, SeenPod, seconds};
+use super::serving::SeenDeployment;
 use super::stream::{self, Source, Told};
 use crate::error::{Error, Result};
 
@@ -31,14 +33,24 @@ pub struct Notice {
     pub time: f64,
 }
 
-/// What is known of a Job and its pods.
+/// What is known of a Job (or Deployment) and its pods.
 #[derive(Debug, Clone, Default)]
 pub struct Sight {
     pub job: Option<SeenJob>,
+    /// Of a service instead.
+    pub deployment: Option<SeenDeployment>,
     /// By the pod's name.
     pub pods: BTreeMap<String, SeenPod>,
     /// About the Job itself and its pods, by the object's name.
     pub notices: BTreeMap<String, Vec<Notice>>,
+}
+
+impl Sight {
+    /// Whether the Job or Deployment is there.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| !job.gone) || self.deployment.as_ref().is_some_and(|deployment| !deployment.gone)
+    }
 }
 
 /// What is known of all that is ours in a namespace.
@@ -57,7 +69,7 @@ impl Board {
     /// The names of all Jobs that are there.
     pub fn jobs(&self) -> Vec<String> {
         let sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
-        sights.iter().filter(|(_, sight)| sight.job.as_ref().is_some_and(|job| !job.gone)).map(|(name, _)| name.clone()).collect()
+        sights.iter().filter(|(_, sight)| sight.is_there()).map(|(name, _)| name.clone()).collect()
     }
 
     /// `signal` is told whenever something about the Job changes.
@@ -73,7 +85,7 @@ impl Board {
             if known.is_empty() {
                 signals.remove(job);
                 let mut sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
-                if sights.get(job).is_some_and(|sight| sight.job.as_ref().is_none_or(|job| job.gone)) {
+                if sights.get(job).is_some_and(|sight| !sight.is_there()) {
                     sights.remove(job);
                 }
             }
@@ -150,6 +162,30 @@ impl Watched for Job {
     }
 }
 
+impl Watched for Deployment {
+    fn see(&self, board: &Board) {
+        let seen = SeenDeployment::of(self);
+        board.change(&self.name_any(), |sight| sight.deployment = Some(seen));
+    }
+    fn miss(&self, board: &Board) {
+        let seen = SeenDeployment { gone: true, ..SeenDeployment::of(self) };
+        let name = self.name_any();
+        board.change(&name, |sight| sight.deployment = Some(seen));
+        if !board.is_followed(&name) {
+            board.sights.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        }
+    }
+    fn listed(board: &Board, listed: &std::collections::HashSet<String>) {
+        board.reconcile(|sight| match &mut sight.deployment {
+            Some(deployment) if !deployment.gone && !listed.contains(&deployment.uid) => {
+                deployment.gone = true;
+                true
+            }
+            _ => false,
+        });
+    }
+}
+
 impl Watched for Pod {
     fn see(&self, board: &Board) {
         if let Some(pod) = SeenPod::of(self) {
@@ -210,7 +246,7 @@ impl Watched for Event {
 }
 
 /// The Job that an object of that name belongs to: itself, or its pod (`rw-<id>-…`).
-fn job_of(object: &str) -> Option<String> {
+pub fn job_of(object: &str) -> Option<String> {
     let job = object.get(..39)?;
     name::id_in(job).map(|_| job.to_owned())
 }
@@ -218,15 +254,17 @@ fn job_of(object: &str) -> Option<String> {
 /// The watches of one namespace.
 pub struct Watches {
     pub board: Arc<Board>,
-    state: watch::Receiver<State>,
-    _tasks: Tasks,
+    client: Client,
+    namespace: String,
+    state: Arc<watch::Sender<State>>,
+    tasks: Tasks,
 }
 
 /// Whether what is on the board is complete, by kind, and what is wrong.
 #[derive(Debug, Clone)]
 struct State {
-    listed: [bool; 3],
-    faults: [Option<Fault>; 3],
+    listed: [bool; 4],
+    faults: [Option<Fault>; 4],
     /// Since when it has been waited for.
     since: Instant,
 }
@@ -244,38 +282,61 @@ impl State {
         self.listed[0] && self.listed[1]
     }
 
+    /// Who may not watch Deployments has no services there.
+    fn knows_services(&self) -> bool {
+        self.listed[SERVICES] || self.faults[SERVICES].as_ref().is_some_and(|fault| !fault.passes)
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.faults[..2].iter().flatten().next()
     }
 }
 
-struct Tasks(Vec<tokio::task::JoinHandle<()>>);
+/// Which of the watches looks at services.
+const SERVICES: usize = 3;
+
+#[derive(Default)]
+struct Tasks(Mutex<Vec<tokio::task::JoinHandle<()>>>);
 
 impl Drop for Tasks {
     fn drop(&mut self) {
-        for task in &self.0 {
+        for task in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             task.abort();
         }
     }
 }
 
 impl Watches {
-    /// Starts them.
+    /// Starts them; that of services begins with the first that is asked for.
     #[must_use]
     pub fn start(client: &Client, namespace: &str, board: Arc<Board>) -> Self {
-        let (sender, state) = watch::channel(State { listed: [false; 3], faults: [None, None, None], since: Instant::now() });
-        let sender = Arc::new(sender);
-        let tasks = vec![
-            tokio::spawn(follow::<Job>(client.clone(), namespace.to_owned(), board.clone(), sender.clone(), 0)),
-            tokio::spawn(follow::<Pod>(client.clone(), namespace.to_owned(), board.clone(), sender.clone(), 1)),
-            tokio::spawn(follow::<Event>(client.clone(), namespace.to_owned(), board.clone(), sender, 2)),
-        ];
-        Self { board, state, _tasks: Tasks(tasks) }
+        let state = Arc::new(watch::Sender::new(State { listed: [false; 4], faults: [None, None, None, None], since: Instant::now() }));
+        let watches = Self { board, client: client.clone(), namespace: namespace.to_owned(), state, tasks: Tasks::default() };
+        *watches.tasks.0.lock().unwrap_or_else(PoisonError::into_inner) = vec![watches.watch::<Job>(0), watches.watch::<Pod>(1), watches.watch::<Event>(2)];
+        watches
+    }
+
+    fn watch<K: Watched>(&self, kind: usize) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(follow::<K>(self.client.clone(), self.namespace.clone(), self.board.clone(), self.state.clone(), kind))
+    }
+
+    /// Returns when all Deployments that were there have been seen, too. False where they may not be.
+    pub async fn services(&self) -> Result<bool> {
+        {
+            let mut tasks = self.tasks.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if tasks.len() == SERVICES {
+                tasks.push(self.watch::<Deployment>(SERVICES));
+            }
+        }
+        self.ready().await?;
+        let mut state = self.state.subscribe();
+        let _ = tokio::time::timeout(PATIENCE, state.wait_for(State::knows_services)).await;
+        Ok(self.state.borrow().listed[SERVICES])
     }
 
     /// Returns when all Jobs and pods that were there have been seen. It waits for that once: while the API server is away, each who asks is told at once.
     pub async fn ready(&self) -> Result<()> {
-        let mut state = self.state.clone();
+        let mut state = self.state.subscribe();
         let until = state.borrow().since + PATIENCE;
         let decided = |state: &State| state.is_complete() || state.fault().is_some_and(|fault| !fault.passes);
         let _ = tokio::time::timeout_at(until, state.wait_for(decided)).await;

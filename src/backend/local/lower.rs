@@ -11,7 +11,7 @@ use crate::backend::Load;
 use crate::error::{Error, Result};
 use crate::model::function::Function;
 use crate::model::plan::Plan;
-use crate::model::run::Input;
+use crate::model::run::{Input, Run};
 use crate::model::workload::{Process, Workload};
 
 /// The version of the run folder's protocol.
@@ -56,11 +56,19 @@ pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Functi
         "cwd": cwd,
         "parameters": workload.parameters().unwrap_or(&run.spec.parameters), "inputs": inputs, "needs": needs,
         "envs": envs(workload), "requirements": workload.requirements,
-        "timeout": run.spec.timeout, "grace": run.spec.grace, "retries": run.spec.retries,
+        "timeout": run.spec.timeout, "grace": grace(run, workload), "retries": run.spec.retries,
         // What a run starts while it goes on, and what goes on until it is stopped, must not keep others waiting.
         "concurrency": if run.provenance.contains_key("parent") || matches!(plan, Plan::Service(_)) { 0 } else { settings.concurrency },
         "record": run,
     }))
+}
+
+/// Seconds between TERM and KILL.
+fn grace(run: &Run, workload: &Workload) -> f64 {
+    match &workload.process {
+        Process::Serve(serve) => serve.ends_within(0.25),
+        Process::Call(_) | Process::Command(_) | Process::Container(_) => run.spec.grace,
+    }
 }
 
 fn task(home: &Path, tool: Tool<'_>, function: &Function, load: &Load, workload: &Workload) -> Result<Value> {

@@ -57,6 +57,7 @@ def surroundings(home: str, temporary: str) -> None:
     environment = os.environ
     environment["RUNWRIGHT_HOME"] = home
     environment["RUNWRIGHT_ECHO"] = "1"
+    environment["RUNWRIGHT_IMAGE_PACKAGES"] = "1"
     environment["TMPDIR"] = temporary
     os.makedirs(temporary, exist_ok=True)
     # An image's own home may hold caches and packages, so it stays where it is of use.
@@ -82,6 +83,11 @@ def _carry_out(places: Places) -> Any:
     frozen = intake.frozen(places, os.environ)
     pod = frozen["pod"]
     folder = f"{places.home}/runs/{frozen['id']}"
+    if "serve" in (frozen.get("task") or {}) and os.path.exists(folder):
+        # Another beginning of the same service in the same pod.
+        import shutil
+
+        shutil.rmtree(folder)
     os.makedirs(folder, exist_ok=True)
     # The URLs in `pod` are credentials.
     with open(f"{folder}/run.json", "wb") as file:

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::backend::kubernetes::name::RUN;
 use crate::model::run::Run;
@@ -19,6 +20,11 @@ pub fn deployment(run: &Run, task: &TaskParameters, metadata: ObjectMeta, templa
             // It never changes but in its number of pods.
             revision_history_limit: Some(0),
             selector: LabelSelector { match_labels: Some(selector(run)), match_expressions: None },
+            // None ends before another answers.
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".into()),
+                rolling_update: Some(RollingUpdateDeployment { max_surge: Some(IntOrString::Int(1)), max_unavailable: Some(IntOrString::Int(0)) }),
+            }),
             template,
             ..DeploymentSpec::default()
         }),

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{LocalObjectReference, PodSecurityContext, PodSp
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{container, merge, security, volume};
-use crate::backend::kubernetes::lower::{Placed, Surroundings};
+use crate::backend::kubernetes::lower::{Placed, Surroundings, grace};
 use crate::backend::kubernetes::name::{MAIN, RESULTS};
 use crate::error::{Error, Result, did_you_mean};
 use crate::model::run::Run;
@@ -36,6 +36,11 @@ impl Wanted<'_> {
     /// Whether the runner executes it.
     pub const fn has_runner(&self) -> bool {
         self.workload.process.has_runner()
+    }
+
+    /// Whether results come back.
+    pub const fn reports(&self) -> bool {
+        self.has_runner() && !self.serves
     }
 }
 
@@ -75,7 +80,7 @@ fn asked(wanted: &Wanted<'_>) -> Result<PodSpec> {
         affinity: task.affinity.clone(),
         containers: vec![container::main(wanted)],
         image_pull_secrets: given(pull_secrets),
-        init_containers: wanted.has_runner().then(|| vec![container::results(wanted)]),
+        init_containers: wanted.reports().then(|| vec![container::results(wanted)]),
         node_selector: Some(task.node_selector.clone()).filter(|labels| !labels.is_empty()),
         priority_class_name: task.priority_class.clone(),
         restart_policy: Some(if wanted.serves { "Always" } else { "Never" }.into()),
@@ -93,13 +98,13 @@ fn finish(spec: &mut PodSpec, wanted: &Wanted<'_>) {
     spec.containers[..=at].rotate_right(1);
     let (main, others) = (&mut spec.containers[0], spec.init_containers.iter_mut().flatten());
     container::finish_main(main, wanted);
-    if let Some(results) = others.into_iter().find(|container| container.name == RESULTS).filter(|_| wanted.has_runner()) {
+    if let Some(results) = others.into_iter().find(|container| container.name == RESULTS).filter(|_| wanted.reports()) {
         container::finish_results(results, main);
     }
     security::confine(spec);
     spec.enable_service_links.get_or_insert(false);
     // Less would cut what the run was promised.
-    let grace = whole_seconds(wanted.run.spec.grace) + if wanted.has_runner() { DELIVERY } else { 0 };
+    let grace = whole_seconds(grace(wanted.run, wanted.workload)) + if wanted.has_runner() { DELIVERY } else { 0 };
     spec.termination_grace_period_seconds = spec.termination_grace_period_seconds.max(Some(grace));
 }
 
