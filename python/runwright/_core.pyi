@@ -9,11 +9,23 @@ _Record = dict[str, Any]
 _Path = str | PathLike[str]
 
 __version__: str
-__all__ = ["Engine", "Pending", "__version__", "after_fork", "after_fork_in_parent", "before_fork", "from_yaml", "main", "to_yaml"]
+__all__ = [
+    "Engine",
+    "Pending",
+    "__version__",
+    "after_fork",
+    "after_fork_in_parent",
+    "before_fork",
+    "from_yaml",
+    "main",
+    "timeline",
+    "to_yaml",
+]
 
 def after_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def before_fork() -> None: ...
+def timeline(record: Any) -> list[_Record]: ...
 def to_yaml(value: Any) -> str: ...
 def from_yaml(text: str) -> Any: ...
 def main(engine: Callable[[], Engine], arguments: list[str]) -> int: ...

@@ -363,7 +363,7 @@ class Run(AsyncVerbs):
             self.log_metric(name, value, step)
 
     def timeline(self) -> list[Record]:
-        """Its phases in order: `{"phase", "start" (datetime | None), "seconds"}`."""
+        """Its phases in order, without overlap: `{"phase", "start" (datetime), "seconds"}`; of one that goes on, until now."""
         from .timeline import timeline
 
         return timeline(self.record)

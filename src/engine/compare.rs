@@ -29,7 +29,7 @@ fn telling(run: &Run) -> Value {
     if let Some(Value::Object(spec)) = record.remove("spec") {
         record.extend(spec);
     }
-    for field in ["id", "key", "client", "reference", "history", "created", "updated", "folded", "log", "cache_key", "marks", "seconds", "names", "map"] {
+    for field in ["id", "key", "client", "reference", "history", "created", "updated", "folded", "log", "cache_key", "marks", "phases", "seconds", "names", "map"] {
         record.remove(field);
     }
     if let Some(Value::Object(provenance)) = record.get_mut("provenance") {

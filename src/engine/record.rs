@@ -130,6 +130,7 @@ impl Engine {
             metrics: BTreeMap::new(),
             reads: Vec::new(),
             marks: BTreeMap::new(),
+            phases: Vec::new(),
             seconds: None,
             provenance: self.provenance_of(function),
             error: None,

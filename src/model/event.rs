@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::run::{Failure, Point, Run, Transition};
+use super::run::{Failure, Phase, Point, Run, Transition};
 use super::state::State;
 use super::time::from_seconds;
 use crate::error::{Error, Result};
 
 /// How many points of one metric a record keeps at least (and a tenth more at most); older ones make room.
 const POINTS: usize = 10_000;
+
+/// How many phases of its way a record keeps: of one that is tried again and again, the first.
+const PHASES: usize = 200;
 
 /// Something that happened to a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,7 +56,7 @@ pub enum Event {
         #[serde(default)]
         message: Option<String>,
     },
-    /// A phase took so many seconds.
+    /// A phase took so many seconds, until then.
     Mark {
         time: f64,
         name: String,
@@ -235,7 +238,7 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
                 run.history.push(Transition { state: run.state, time: run.updated, message });
             }
         }
-        Event::Mark { name, seconds, .. } => *run.marks.entry(name).or_default() += seconds,
+        Event::Mark { time, name, seconds } => fold_mark(run, time, name, seconds),
         Event::Metric { time, name, value, step } => {
             let points = run.metrics.entry(name).or_default();
             points.push(Point { value, step, time: from_seconds(time) });
@@ -259,6 +262,18 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
         Event::End(end) => fold_end(run, *end)?,
     }
     Ok(())
+}
+
+fn fold_mark(run: &mut Run, time: f64, name: String, seconds: f64) {
+    if run.phases.len() < PHASES {
+        let start = from_seconds(time - seconds);
+        // A message takes a moment: the one before ended when this began.
+        if let Some(last) = run.phases.last_mut().filter(|last| last.start <= start) {
+            last.seconds = last.seconds.min(start.duration_since(last.start).as_secs_f64());
+        }
+        run.phases.push(Phase { name: name.clone(), start, seconds });
+    }
+    *run.marks.entry(name).or_default() += seconds;
 }
 
 fn fold_end(run: &mut Run, mut end: End) -> Result<()> {

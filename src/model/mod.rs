@@ -15,4 +15,5 @@ pub mod signature;
 pub mod state;
 pub mod task;
 pub mod time;
+pub mod timeline;
 pub mod workload;

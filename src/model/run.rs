@@ -54,6 +54,9 @@ pub struct Run {
     /// Seconds by phase, as the runner measured them.
     #[serde(default)]
     pub marks: BTreeMap<String, f64>,
+    /// What was measured of its way, in order: [`super::timeline`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
     /// Seconds of execution, measured by a monotonic clock.
     #[serde(default)]
     pub seconds: Option<f64>,
@@ -197,6 +200,14 @@ pub struct Transition {
     pub time: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// A part of a run's way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    pub name: String,
+    pub start: Timestamp,
+    pub seconds: f64,
 }
 
 /// One value of a metric.

@@ -6,6 +6,7 @@ mod errors;
 mod pending;
 mod plugin;
 mod threads;
+mod timeline;
 mod yaml;
 
 use pyo3::prelude::*;
@@ -21,6 +22,8 @@ mod _core {
     use super::pending::Pending;
     #[pymodule_export]
     use super::threads::{after_fork, after_fork_in_parent, before_fork};
+    #[pymodule_export]
+    use super::timeline::timeline;
     #[pymodule_export]
     use super::yaml::{from_yaml, to_yaml};
 

@@ -167,22 +167,7 @@ def tally(records: list[Record]) -> dict[str, int]:
 
 
 def phases(record: Record) -> list[Record]:
-    """The parts of a run's time, `[{"phase", "seconds"}]`, which add up to the whole. The runner's marks stand for the run itself."""
-    from ..records import duration
+    """The parts of a run's time, `[{"phase", "seconds"}]`."""
     from ..timeline import timeline
 
-    whole = timeline(record)
-    if record["state"] == "RUNNING" and not any(part["phase"] == "run" for part in whole):
-        whole.append({"phase": "run", "seconds": duration(record) or 0.0})
-    inner = [{"phase": part["phase"].strip(), "seconds": float(part["seconds"])} for part in whole if part["phase"].startswith(" ")]
-    shown: list[Record] = []
-    for part in whole:
-        if part["phase"].startswith(" "):
-            continue
-        seconds = float(part["seconds"])
-        if part["phase"] == "run" and inner:
-            # What is left is the start and the end of its process.
-            shown += [*inner, {"phase": "process", "seconds": max(0.0, seconds - sum(one["seconds"] for one in inner))}]
-        else:
-            shown.append({"phase": part["phase"], "seconds": max(0.0, seconds)})
-    return shown
+    return [{"phase": part["phase"], "seconds": part["seconds"]} for part in timeline(record)]

@@ -11,7 +11,7 @@ from .format import SYMBOLS, TIMES
 
 _COLOURS = {"CREATED": "2", "PENDING": "33", "RUNNING": "36", "COMPLETED": "32", "ERROR": "31", "STOPPED": "35", "RESUME": "33"}
 # For terminals and files that cannot write these characters.
-_PLAIN = str.maketrans("✓✗▶■○◔…→·█░" + TIMES, "+x>#o.~>-#.x")
+_PLAIN = str.maketrans("✓✗▶■○◔…→·█░▏▎▍▌▋▊▉" + TIMES, "+x>#o.~>-#.||||###x")
 
 
 def width() -> int:

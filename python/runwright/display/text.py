@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from . import facts, terminal
-from .columns import Column, fit, table
+from .columns import Column, fit, table, width
 from .format import ago, count, cut, duration, one_line, short, short_ids
 from .safely import plain_record, safely
 
@@ -19,6 +19,8 @@ Record = dict[str, Any]
 ROWS = 60
 _INDENT = 2
 _LABEL = 13
+# Places of all bars of a run's time together.
+_BARS = 20
 
 
 def _block(head: str, lines: list[tuple[str, str]], rest: list[str] | None = None) -> str:
@@ -48,7 +50,7 @@ def run_text(record: Record) -> str:
     head = f"{facts.title(record)}  {terminal.state(record['state'], colour)}" + (f"  {took}" if took else "")
     if record.get("attempts", 0) > 1:
         head += f"  ({record['attempts']} attempts)"
-    lines = [("key", one_line(record["key"])), ("parameters", _pairs(facts.arguments(record)))]
+    lines = [("key", one_line(record["key"])), ("time", _bars(facts.phases(record))), ("parameters", _pairs(facts.arguments(record)))]
     lines.append(("metrics", ", ".join(_metric(name, values) for name, values in facts.series(record).items())))
     lines.append(("results", _pairs(facts.results(record))))
     lines += [("outputs" if place == 0 else " ", f"{name} → {key}") for place, (name, key) in enumerate(facts.outputs(record).items())]
@@ -58,6 +60,22 @@ def run_text(record: Record) -> str:
         lines.append(("error", terminal.painted(message, record["state"], colour)))
         lines += [("at", failure.where), ("→", failure.cure)]
     return _block(head, lines)
+
+
+def _bars(phases: list[Record]) -> str:
+    """Phases with bars of their shares: `queue ▏ 18 ms  import ███ 0.4 s`; the longest of them, as many as fit."""
+    whole = sum(part["seconds"] for part in phases)
+    shown = [part for part in phases if whole > 0 and part["seconds"] >= whole / (8 * _BARS)]
+    while True:
+        text = "  ".join(f"{part['phase']} {_bar(part['seconds'] / whole)} {duration(part['seconds'])}" for part in shown)
+        if width(text) <= terminal.width() - _INDENT - _LABEL:
+            return text
+        shown.remove(min(shown, key=lambda part: float(part["seconds"])))
+
+
+def _bar(share: float) -> str:
+    whole, rest = divmod(round(share * 8 * _BARS), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[rest].strip()
 
 
 def _metric(name: str, values: list[Any]) -> str:

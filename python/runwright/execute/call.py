@@ -187,9 +187,8 @@ def run_inline(fn: Any, frozen: dict[str, Any], folder: str, inputs: Any = None)
         # As in a process of its own, metrics stand before the marks.
         shape, outputs = collect(value, declared_outputs(fn, frozen.get("task", {}).get("call") or {}), folder)
         done = time.perf_counter()
-        moment = started + done - start
-        events.append({"type": "mark", "time": moment, "name": "call", "seconds": returned - call})
-        events.append({"type": "mark", "time": moment, "name": "outputs", "seconds": done - returned})
+        events.append({"type": "mark", "time": started + returned - start, "name": "call", "seconds": returned - call})
+        events.append({"type": "mark", "time": started + done - start, "name": "outputs", "seconds": done - returned})
         end.update(state="COMPLETED", shape=shape, outputs=outputs, names=list(outputs))
     except KeyboardInterrupt as error:
         value = error

@@ -60,7 +60,7 @@ pub async fn run(engine: &Arc<Engine>, place: &Place) -> Check {
     let tried = trial.carry_out(TRIAL_AFAR).await;
     let check = match tried {
         Ok(run) if run.state == State::Completed && came_back(engine, &run).await => {
-            let phases: Vec<String> = timeline::phases(&run).into_iter().map(|(name, seconds)| format!("{} {}", name.trim(), text::took(seconds))).collect();
+            let phases: Vec<String> = timeline::phases(&run).into_iter().map(|(name, seconds)| format!("{name} {}", text::took(seconds))).collect();
             Check::ok(NAME, format!("a trial run took {}: {}", text::took(trial.began.elapsed().as_secs_f64()), phases.join(", ")))
         }
         Ok(run) if !run.state.is_final() => waited(&run),

@@ -53,7 +53,7 @@ fn page(run: &Run, console: &Console) -> String {
         .map(|step| (clock(step.time, console), format!("{:<9}  {}", step.state.as_str(), step.message.as_deref().unwrap_or_default()).trim_end().to_owned()))
         .collect();
     section(&mut page, console, "history", &history);
-    section(&mut page, console, "timeline", &timeline::phases(run).into_iter().map(|(phase, seconds)| (phase, text::took(seconds))).collect::<Vec<_>>());
+    section(&mut page, console, "timeline", &timeline::chart(run));
     section(&mut page, console, "provenance", &run.provenance.iter().map(|(name, value)| (name.clone(), text::value(value))).collect::<Vec<_>>());
     if let Some(failure) = &run.error {
         let _ = write!(page, "\n{}\n", console.paint(Style::Bold, "error"));

@@ -1,29 +1,48 @@
-//! The phases of a run, from its history and the runner's own marks.
+//! The phases of a run as a small chart: when each began, and how long it took.
 
+use super::super::text;
 use crate::model::run::Run;
-use crate::model::state::State;
+use crate::model::time;
+use crate::model::timeline::timeline;
 
-/// The runner's marks, in the order in which they happen, as people call them.
-const MARKS: [(&str, &str); 4] = [("requirements", "requirements"), ("import", "import"), ("call", "user code"), ("outputs", "outputs")];
+/// How many places the whole way has.
+const WIDTH: f64 = 40.0;
+/// Eighths of a place.
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// A phase, and how many seconds it took.
 pub fn phases(run: &Run) -> Vec<(String, f64)> {
-    let mut phases = Vec::new();
-    // A retry is told in a message of the state that it happened in, not in a state of its own.
-    let steps: Vec<_> = run.history.iter().filter(|step| !step.message.as_deref().is_some_and(|message| message.starts_with("attempt "))).collect();
-    for pair in steps.windows(2) {
-        let [step, following] = pair else { continue };
-        let name = match step.state {
-            State::Created => "client",
-            State::Pending | State::Resume => "queue",
-            State::Running => {
-                phases.push(("run".into(), super::seconds(run).unwrap_or_default()));
-                phases.extend(MARKS.iter().filter_map(|(mark, name)| run.marks.get(*mark).map(|seconds| (format!("  {name}"), *seconds))));
-                continue;
-            }
-            State::Completed | State::Error | State::Stopped => continue,
-        };
-        phases.push((name.into(), following.time.duration_since(step.time).as_secs_f64()));
+    timeline(run, time::now()).into_iter().map(|phase| (phase.name, phase.seconds)).collect()
+}
+
+/// A line a phase: its name; how long it took and a bar from where it began to where it ended.
+pub fn chart(run: &Run) -> Vec<(String, String)> {
+    let phases = timeline(run, time::now());
+    let (Some(first), Some(last)) = (phases.first(), phases.last()) else { return Vec::new() };
+    let at = |time: jiff::Timestamp| time.duration_since(first.start).as_secs_f64();
+    let whole = at(last.start) + last.seconds;
+    let line = |start: f64, seconds: f64| if whole > 0.0 { bar(start / whole * WIDTH, seconds / whole * WIDTH) } else { String::new() };
+    let took: Vec<String> = phases.iter().map(|phase| text::took(phase.seconds)).collect();
+    let width = took.iter().map(String::len).max().unwrap_or_default();
+    phases.iter().zip(&took).map(|(phase, took)| (phase.name.clone(), format!("{took:>width$}  {}", line(at(phase.start), phase.seconds)).trim_end().to_owned())).collect()
+}
+
+/// Of so many places, after so many. Never nothing.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Both are from 0 to WIDTH.
+fn bar(from: f64, places: f64) -> String {
+    let eighths = ((places * 8.0).round() as usize).max(1);
+    let before = (from.floor() as usize).min(WIDTH as usize - 1);
+    format!("{}{}{}", " ".repeat(before), "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bar;
+
+    #[test]
+    fn bars_begin_where_they_begin_and_are_never_empty() {
+        assert_eq!(bar(0.0, 2.0), "██");
+        assert_eq!(bar(3.9, 1.5), "   █▌");
+        assert_eq!(bar(40.0, 0.0).trim(), "▏");
     }
-    phases
 }

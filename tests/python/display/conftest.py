@@ -46,6 +46,11 @@ RECORD = {
     "metrics": {"loss": [{"value": value, "time": "2026-07-24T22:01:56.473227Z"} for value in (1.0, 0.5, 0.25)]},
     "reads": [],
     "marks": {"call": 0.6, "import": 0.1, "outputs": 0.05},
+    "phases": [
+        {"name": "import", "start": "2026-07-24T22:01:56.400489Z", "seconds": 0.1},
+        {"name": "call", "start": "2026-07-24T22:01:56.500489Z", "seconds": 0.6},
+        {"name": "outputs", "start": "2026-07-24T22:01:57.100489Z", "seconds": 0.05},
+    ],
     "seconds": 0.87,
     "provenance": {"python": "3.11.7"},
     "error": None,

@@ -16,6 +16,7 @@ def test_a_completed_run(record):
     assert text.run_text(record(parameters={"depth": 9, "name": "x" * 300, "api_key": "hunter2"})).splitlines() == [
         "train.job  ✓ COMPLETED  870 ms",
         "  key          store://demo/run/python/01a20f94-7028-72f5-9b5e-1f9e7a6aa1ee",
+        "  time         queue █████▎ 305 ms  start █ 60 ms  import █▊ 100 ms  user code ██████████▍ 600 ms  outputs ▉ 50 ms",
         f"  parameters   depth=9, name='{'x' * 27}…{'x' * 28}', api_key='***'",
         "  metrics      loss=0.25 (last of 3)",
         "  results      score=0.5, n=9",

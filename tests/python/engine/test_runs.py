@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import pairwise
+
 import pytest
 
 import runwright as rw
@@ -309,9 +312,21 @@ def test_provenance(add):
 
 
 def test_timeline(add):
-    phases = [one["phase"].strip() for one in add.run(1).wait().timeline()]
-    assert phases[:3] == ["client", "queue", "run"]
-    assert "user code" in phases
+    run = add.run(1).wait()
+    phases = run.timeline()
+    assert [one["phase"] for one in phases if one["phase"] not in ("start", "inputs", "finish")] == [
+        "client",
+        "queue",
+        "import",
+        "user code",
+        "outputs",
+    ]
+    for one, following in pairwise(phases):
+        assert one["start"] + timedelta(seconds=one["seconds"]) <= following["start"] + timedelta(microseconds=2)
+    assert (
+        sum(one["seconds"] for one in phases) <= (phases[-1]["start"] - phases[0]["start"]).total_seconds() + phases[-1]["seconds"] + 1e-5
+    )
+    assert "\n  time  " in repr(run)
 
 
 def test_projects_hold_names_apart(add):

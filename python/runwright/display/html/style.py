@@ -11,13 +11,21 @@ STATES = {
 }
 PHASES = {
     "client": "#8c959f",
+    "api": "#57606a",
     "queue": "#d4a72c",
+    "scheduling": "#bf8700",
+    "image pull": "#bf3989",
+    "init": "#e85aad",
+    "start": "#6e7781",
     "requirements": "#a475f9",
     "import": "#4ac26b",
+    "inputs": "#1b7c83",
     "user code": "#2f81f7",
-    "outputs": "#e0823d",
     "run": "#2f81f7",
-    "process": "#6e7781",
+    "outputs": "#e0823d",
+    "upload": "#c24b1a",
+    "retry": "#d4a72c",
+    "finish": "#6e7781",
 }
 # One class on the root, so that nothing else in the notebook is touched, and two in each selector, so that the notebook's own
 # rules for tables do not win.

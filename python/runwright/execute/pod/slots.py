@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from .. import quickjson
+from .. import clock, quickjson
 from ..failure import Failed
 from . import payload
 from .put import put
@@ -34,8 +34,12 @@ class Slots:
         Returns the termination message where the payload is stored, else None. What cannot be stored makes the run fail.
         """
         large = len(payload.packed(left.text())) > left.limit and (len(self._slots) > 1 or not left.files)
+        begin = clock.monotonic()
         try:
             self._store(left, 1 if large else 0)
+            if left.files:
+                seconds = round(clock.monotonic() - begin, 6)
+                left.events.append(quickjson.encode({"type": "mark", "time": clock.now(), "name": "upload", "seconds": seconds}))
         except (Failed, OSError) as error:
             left.lose(error)
         if not large:
