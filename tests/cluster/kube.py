@@ -17,7 +17,8 @@ from tests.cluster.named import NamedCluster
 from tests.cluster.settings import ETCD_PORT
 from tests.servers.processes import wait_until
 
-USER = "runwright-tester"
+# Of this session only: others may run on the same cluster, and requests are counted by their user.
+USER = f"runwright-tester-{secrets.token_hex(3)}"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
