@@ -228,9 +228,10 @@ pub fn grace(run: &Run, workload: &Workload) -> f64 {
 }
 
 /// What is installed where the image does not have it: for a service that requires nothing the server at least.
-fn requirements(workload: &Workload) -> Vec<&str> {
+fn requirements<'a>(run: &Run, workload: &'a Workload) -> Vec<&'a str> {
     match &workload.process {
-        Process::Serve(_) if workload.requirements.is_empty() => SERVER.to_vec(),
+        // An image that was built of the version has it.
+        Process::Serve(_) if workload.requirements.is_empty() && run.spec.built.is_none() => SERVER.to_vec(),
         _ => workload.requirements.iter().map(String::as_str).collect(),
     }
 }
@@ -266,7 +267,7 @@ fn frozen(around: &Surroundings<'_>, function: &Function, workload: &Workload, p
         "task": task,
         "python": null, "cwd": null,
         "parameters": parameters(around, workload, load), "inputs": load.inputs, "needs": [],
-        "envs": workload.envs, "requirements": requirements(workload),
+        "envs": workload.envs, "requirements": requirements(run, workload),
         "timeout": run.spec.timeout, "grace": grace(run, workload), "retries": run.spec.retries,
         "concurrency": 0,
         "record": record(load),
