@@ -119,6 +119,7 @@ class Function(AsyncVerbs):
             inline (bool), local_execution (bool): `inline=True` executes in this process, for debugging, equally tracked; `local_execution=True` means `on="local"`.
             wait (bool): return when the run has ended.
             cache (bool): a completed run of the same version, parameters and inputs will do.
+            dry_run (bool): check it as far as the place where it would execute, and give what would be handed over (`Manifests`); nothing is recorded.
             timeout (float): seconds an attempt may take. grace (float): seconds between TERM and KILL when it is stopped.
             retries (int | dict): attempts after the first; `{"limit", "delay", "factor", "max_delay"}` (seconds) sets the back-off.
             resources (dict): `cpu`, `mem`, `gpu`, `disk`. envs (dict): environment. secrets (list[str]): names of secrets to have in the environment.

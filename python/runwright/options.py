@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .functions import Function
 
 # How to run it.
-MODES = {"wait", "inline", "cache", "local_execution"}
+MODES = {"wait", "inline", "cache", "local_execution", "dry_run"}
 # What the engine's request has a field for.
 REQUEST = {"action", "on", "resources", "envs", "secrets", "timeout", "retries", "grace", "labels"}
 # The task parameters, which say how the place has to execute it. Most can only a cluster heed; they are checked and recorded everywhere, so that a function

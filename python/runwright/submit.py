@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from .functions import Function
-    from .run import Run
+    from .manifests import Manifests
     from .run_list import RunList
 
 Record = dict[str, Any]
 
 
-def submit(function: Function, call: Call) -> Run:
-    """Submit one call."""
+def submit(function: Function, call: Call) -> Any:
+    """Submit one call: the run, or with `dry_run` what would be handed over."""
     from .run import Run
 
     request, arguments = request_of(function, call)
+    if call.options.get("dry_run"):
+        return _rehearse(request, arguments)
     if call.options.get("inline"):
         from .inline import run_inline
 
@@ -39,11 +41,15 @@ def submit(function: Function, call: Call) -> Run:
     return run.wait() if call.options.get("wait") else run
 
 
-async def submit_async(function: Function, call: Call) -> Run:
+async def submit_async(function: Function, call: Call) -> Any:
     """The same, in the running event loop."""
     from .run import Run
 
     request, arguments = request_of(function, call)
+    if call.options.get("dry_run"):
+        import asyncio
+
+        return await asyncio.to_thread(_rehearse, request, arguments)
     if call.options.get("inline"):
         import asyncio
 
@@ -56,6 +62,17 @@ async def submit_async(function: Function, call: Call) -> Run:
         arguments.discard()
         raise
     return await run.wait_async() if call.options.get("wait") else run
+
+
+def _rehearse(request: Record, arguments: Arguments) -> Manifests:
+    """What would be handed over, checked by the place where it would execute; nothing is recorded, and nothing left there."""
+    from .manifests import Manifests
+
+    try:
+        lowered = engine().rehearse(request).wait()
+    finally:
+        arguments.discard()
+    return Manifests(lowered if isinstance(lowered, list) else [lowered])
 
 
 def submit_map(function: Function, calls: list[Call]) -> RunList:

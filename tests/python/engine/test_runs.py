@@ -205,7 +205,7 @@ def test_map_keeps_the_order_and_reports_partial_failure():
     assert runs.failed == [runs[3]]
     again = runs.rerun_failed()
     assert [a == b for a, b in zip(again, runs, strict=True)] == [True, True, True, False, True]
-    assert len(rw.runs(map=runs[0].record["spec"]["map"]["id"])) == 6
+    assert len(rw.runs(map=runs[0].record["spec"]["map"]["id"])) == 5, "what is run again is a run of its own"
     assert halve.map([]) == []
 
 

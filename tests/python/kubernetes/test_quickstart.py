@@ -13,7 +13,12 @@ EXAMPLE = Path(__file__).parents[3] / "examples/quickstart.py"
 
 
 def test_the_quickstart_runs_unchanged_on_kubernetes(kube: Kube, tmp_path: Path) -> None:
-    environment = {**os.environ, "RUNWRIGHT_ON": "kubernetes", "RUNWRIGHT_HOME": str(tmp_path), "RUNWRIGHT_IMAGE": kube.image("science:3.11")}
+    environment = {
+        **os.environ,
+        "RUNWRIGHT_ON": "kubernetes",
+        "RUNWRIGHT_HOME": str(tmp_path),
+        "RUNWRIGHT_IMAGE": kube.image("science:3.11"),
+    }
     done = subprocess.run([sys.executable, str(EXAMPLE)], env=environment, capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 runs: 5 COMPLETED" in done.stdout

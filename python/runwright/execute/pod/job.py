@@ -1,7 +1,7 @@
 """The container that executes the run: lays out its folder, supervises it as on any machine, and brings back what it left."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PTH103, PTH109, PTH112, PTH123
+# ruff: noqa: PTH103, PTH109, PTH110, PTH112, PTH123
 
 from __future__ import annotations
 
