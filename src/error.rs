@@ -42,6 +42,8 @@ pub struct Fault {
     pub cure: Option<String>,
     /// The same may succeed later, with nothing mended: somebody does not answer just now.
     pub passing: bool,
+    /// What it is called, where a caller may want to tell it from others.
+    pub cause: Option<&'static str>,
 }
 
 impl fmt::Display for Fault {
@@ -100,6 +102,15 @@ impl Error {
     pub fn passing(mut self) -> Self {
         if let Self::Store(fault) | Self::Backend(fault) = &mut self {
             fault.passing = true;
+        }
+        self
+    }
+
+    /// The same, with what it is called.
+    #[must_use]
+    pub fn because(mut self, cause: &'static str) -> Self {
+        if let Self::Invalid(fault) | Self::NotFound(fault) | Self::Conflict(fault) | Self::Store(fault) | Self::Backend(fault) = &mut self {
+            fault.cause = Some(cause);
         }
         self
     }

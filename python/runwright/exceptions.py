@@ -80,6 +80,22 @@ class ResponseError(RunwrightError):
         self.status_code: int | None = getattr(response, "status_code", None)
 
 
+class RefusedError(BackendError):
+    """The cluster does not take what was asked of it.
+
+    Attributes:
+        cause (str | None): which of its rules refuses it, e.g. `QuotaExceeded`, `PodSecurity`, `AdmissionDenied`, `NamespaceMissing`.
+    """
+
+    def __init__(self, message: str, *, cause: str | None = None, **fault: Any) -> None:
+        super().__init__(message, **fault)
+        self.cause = cause
+
+
+class ForbiddenError(RefusedError):
+    """The user has no right to do this in the cluster; `cure` has the rule of a Role that would allow it."""
+
+
 class RunError(RunwrightError):
     """A run did not complete.
 
@@ -126,7 +142,7 @@ class ExitCodeError(RunError):
 
 
 class ContainerNotStartedError(RunError):
-    """Podman or docker could not start the container: its image cannot be had, or something asked for is not possible there."""
+    """The container could not be started: its image cannot be had, a program is not in it, or something asked for is not possible there."""
 
 
 class SignalError(RunError):
@@ -197,6 +213,50 @@ class PortInUseError(RunError):
     """The port at which a service was to listen is taken."""
 
 
+class ImageError(RunError):
+    """The image cannot be had where the run was to execute."""
+
+
+class ConfigurationError(RunError):
+    """The container cannot be made: a secret or config map that it names is not there, or its user is not allowed."""
+
+
+class MountError(RunError):
+    """A volume cannot be mounted."""
+
+
+class UnschedulableError(RunError):
+    """No node of the cluster took the run in the time that it was to wait."""
+
+
+class NotAdmittedError(RunError):
+    """The cluster's rules do not admit the run: a quota, a limit, a Pod Security Standard, a policy of its own."""
+
+
+class DisruptedError(RunError):
+    """The cluster took the run away."""
+
+
+class EvictedError(DisruptedError):
+    """Its node was emptied, or short of what the run used."""
+
+
+class PreemptedError(DisruptedError):
+    """A run of higher priority took its place."""
+
+
+class NodeLostError(DisruptedError):
+    """Its node is gone."""
+
+
+class DeletedError(RunError):
+    """What executed it was deleted by somebody."""
+
+
+class ResultsError(RunError):
+    """What it returned did not come back: it is too large for its way, or lost."""
+
+
 class RunnerError(RunError):
     """A fault of Runwright itself."""
 
@@ -222,5 +282,29 @@ BY_CAUSE: dict[str, type[RunError]] = {
     "NotStarted": NotStartedError,
     "RunnerLost": RunnerLostError,
     "PortInUse": PortInUseError,
+    "ImagePull": ImageError,
+    "ErrImageNeverPull": ImageError,
+    "InvalidImageName": ImageError,
+    "CreateContainerConfigError": ConfigurationError,
+    "FailedMount": MountError,
+    "Unschedulable": UnschedulableError,
+    "Queued": UnschedulableError,
+    "PendingTimeout": UnschedulableError,
+    "QuotaExceeded": NotAdmittedError,
+    "LimitRange": NotAdmittedError,
+    "PodSecurity": NotAdmittedError,
+    "AdmissionDenied": NotAdmittedError,
+    "AdmissionFailed": NotAdmittedError,
+    "FailedCreate": NotAdmittedError,
+    "Forbidden": NotAdmittedError,
+    "NamespaceMissing": NotAdmittedError,
+    "Evicted": EvictedError,
+    "Preempted": PreemptedError,
+    "NodeLost": NodeLostError,
+    "JobDeleted": DeletedError,
+    "PodDeleted": DeletedError,
+    "NamespaceTerminating": DeletedError,
+    "ResultsLost": ResultsError,
+    "ResultTooLarge": ResultsError,
     "RunnerError": RunnerError,
 }

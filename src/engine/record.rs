@@ -81,7 +81,7 @@ impl Engine {
         check_numbers(&request)?;
         request.resources.check()?;
         task::check_labels(&request.labels)?;
-        TaskParameters::read(&request.extra)?;
+        TaskParameters::read(&request.extra)?.recover.check(&request.resources)?;
         let signature = function.signature();
         let (parameters, inputs) = keys_to_inputs(signature.as_ref(), request.parameters, request.inputs)?;
         if let Some(signature) = &signature

@@ -159,11 +159,11 @@ impl End {
     #[must_use]
     pub fn not_started(error: &Error) -> Self {
         let time = super::time::now().as_duration().as_secs_f64();
-        let (message, cure) = match error.fault() {
-            Some(fault) => (fault.message.clone(), fault.cure.clone().unwrap_or_default()),
-            None => (error.to_string(), String::new()),
+        let (cause, message, cure) = match error.fault() {
+            Some(fault) => (fault.cause.unwrap_or("NotStarted"), fault.message.clone(), fault.cure.clone().unwrap_or_default()),
+            None => ("NotStarted", error.to_string(), String::new()),
         };
-        Self::found("NotStarted", &message, &format!("{cure}; then start it again with run.reproduce()"), time)
+        Self::found(cause, &message, &format!("{cure}; then start it again with run.reproduce()"), time)
     }
 
     /// The same in another state, with nothing to mend.

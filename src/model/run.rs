@@ -266,3 +266,21 @@ impl Run {
         self.history.iter().find(|step| step.state == state).map(|step| step.time)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::{Value, json};
+
+    use super::Run;
+
+    /// A run as others' tests need one: submitted at the epoch's first second, with what its spec has.
+    pub(crate) fn run(id: &str, spec: &Value) -> Run {
+        serde_json::from_value(json!({
+            "id": id, "key": format!("store://demo/run/python/{id}"), "project": "demo", "function": "train", "kind": "python", "version": "0".repeat(64), "action": "job",
+            "spec": spec, "backend": "kubernetes", "client": "c", "state": "PENDING",
+            "history": [{"state": "CREATED", "time": "1970-01-01T00:00:01Z"}, {"state": "PENDING", "time": "1970-01-01T00:00:01Z"}],
+            "created": "1970-01-01T00:00:01Z", "updated": "1970-01-01T00:00:01Z",
+        }))
+        .expect("a run")
+    }
+}

@@ -12,7 +12,11 @@ pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
         Error::NotFound(fault) => ("NotFoundError", fault),
         Error::Conflict(fault) => ("ConflictError", fault),
         Error::Store(fault) => ("StoreError", fault),
-        Error::Backend(fault) => ("BackendError", fault),
+        Error::Backend(fault) => match fault.cause {
+            None => ("BackendError", fault),
+            Some("Forbidden" | "Unauthorized") => ("ForbiddenError", fault),
+            Some(_) => ("RefusedError", fault),
+        },
         Error::Carried(carried) => {
             return carried.downcast_ref::<PyErr>().map_or_else(|| pyo3::exceptions::PyRuntimeError::new_err(carried.to_string()), |error| error.clone_ref(py));
         }
@@ -25,6 +29,9 @@ fn make(py: Python<'_>, class: &str, fault: &Fault) -> PyResult<PyErr> {
     arguments.set_item("field", &fault.field)?;
     arguments.set_item("value", &fault.value)?;
     arguments.set_item("cure", &fault.cure)?;
+    if matches!(class, "ForbiddenError" | "RefusedError") {
+        arguments.set_item("cause", fault.cause)?;
+    }
     let exception = py.import("runwright.exceptions")?.getattr(class)?.call((&fault.message,), Some(&arguments))?;
     Ok(PyErr::from_value(exception))
 }

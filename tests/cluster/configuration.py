@@ -108,6 +108,8 @@ def _kubelet() -> dict[str, object]:
         "eventRecordQPS": 0,
         # A test machine's disk may be nearly full; and our images could not be pulled again, so they are never collected.
         "imageGCHighThresholdPercent": 100,
+        # An image that a pod pulled from the registry would count as pulled under the name of ours, too, which no registry has.
+        "imagePullCredentialsVerificationPolicy": "NeverVerify",
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%"},
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from ..records import FINAL
 from .format import ELLIPSIS, cut, lines_of, number, one_line, short
 
 Record = dict[str, Any]
@@ -107,6 +108,12 @@ def failure(record: Record) -> Failure | None:
     where = _where(trace)
     cure = one_line(error.get("cure") or _CURES.get(cause, "look at the log: run.logs()"))
     return Failure(cause, message, where, cure, lines_of(trace), [one_line(line) for line in error.get("log") or []])
+
+
+def notice(record: Record) -> str:
+    """What was noticed last of a run that goes on: what it waits for, why an attempt failed. Empty where nothing was."""
+    last = record["history"][-1] if record["history"] else {}
+    return "" if record["state"] in FINAL else one_line(last.get("message") or "")
 
 
 def _where(trace: str) -> str:

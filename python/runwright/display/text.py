@@ -54,6 +54,7 @@ def run_text(record: Record) -> str:
     lines.append(("metrics", ", ".join(_metric(name, values) for name, values in facts.series(record).items())))
     lines.append(("results", _pairs(facts.results(record))))
     lines += [("outputs" if place == 0 else " ", f"{name} → {key}") for place, (name, key) in enumerate(facts.outputs(record).items())]
+    lines.append(("notice", facts.notice(record)))
     failure = facts.failure(record)
     if failure is not None:
         message = fit(f"{failure.cause}: {failure.message}", terminal.width() - _INDENT - _LABEL)

@@ -265,9 +265,21 @@ impl Access {
         Ok(())
     }
 
+    /// What the API server says where the namespace is being deleted, or is gone. None where it is not, or cannot be asked.
+    pub async fn is_terminating(&self) -> Option<String> {
+        let probe: ConfigMap = config_map::binary("runwright-probe", name::SHARED, "probe", "probe", Bytes::new());
+        let params = PostParams { dry_run: true, field_manager: Some(MANAGER.into()) };
+        match self.api::<ConfigMap>().create(&params, &probe).await {
+            Err(kube::Error::Api(status)) if status.message.contains("being terminated") || (status.code == 404 && status.message.contains("namespaces ")) => {
+                Some(status.message.clone())
+            }
+            _ => None,
+        }
+    }
+
     /// The error of a request that was refused.
     pub fn refused<K: Resource<DynamicType = ()>>(&self, verb: &str, name: &str, error: &kube::Error) -> Error {
-        let refused = super::diagnose::refused(&K::plural(&()), &K::group(&()), verb, name, &self.target, error);
+        let refused = super::diagnose::refused::request(&K::plural(&()), &K::group(&()), verb, name, &self.target, error);
         if passes(error) { refused.passing() } else { refused }
     }
 }

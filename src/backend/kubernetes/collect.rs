@@ -1,17 +1,19 @@
 //! Steps *observe* and *finish*: what is on the board becomes news of a run; with its end, its results are fetched.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use k8s_openapi::api::batch::v1::Job;
 
 use super::apply::patiently;
+use super::diagnose::ended;
 use super::name::MAIN;
-use super::news::{self, Stand};
+use super::news::{self, Stand, Verdict};
 use super::pack::slots_at;
 use super::results::{Channels, Results};
-use super::seen::SeenPod;
+use super::seen::{JobEnd, SeenPod};
 use super::watch::Sight;
-use super::{Cluster, Kubernetes, diagnose, name, provenance, stop};
+use super::{Cluster, Kubernetes, logs, name, provenance, recover, stop};
 use crate::backend::News;
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
@@ -26,12 +28,12 @@ const AFAR: f64 = 600.0;
 
 impl Kubernetes {
     pub(super) async fn collect(&self, cluster: &Cluster, run: &Run) -> Result<News> {
-        let sight = cluster.watches.board.sight(&name::of_run(run));
-        let mut events = news::events(run, &sight);
+        let sight = cluster.watches.board.sight_of(run);
+        let mut events = news::events(run, &sight, now());
         let end = match news::stand(run, &sight) {
             Stand::Open => {
                 stop::go_on(&cluster.access, run, &sight).await?;
-                None
+                self.give_up(cluster, run, &sight).await?
             }
             Stand::Absent => self.absent(cluster, run).await?,
             Stand::Held { end } => self.held(cluster, run, end.is_some()).await?,
@@ -40,21 +42,36 @@ impl Kubernetes {
                 events.extend(results.events);
                 Some(results.end.filter(|end| end.state == State::Stopped).unwrap_or_else(stopped))
             }
+            Stand::GivenUp(why) => Some(End { error: Some(*why), ..End::at(State::Error, now()) }),
             Stand::Gone { pod } => {
-                let results = self.results(cluster, run, pod.as_deref()).await?;
-                let (told, end) = results.map_or_else(|| (Vec::new(), None), |results| (results.events, results.end));
-                events.extend(told);
-                let asked = sight.job.as_ref().is_some_and(|job| job.stopped.is_some());
-                end.or_else(|| Some(if asked { stopped() } else { diagnose::deleted(now()) }))
+                let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
+                events.extend(results.events);
+                let asked = asked(run, &sight);
+                // Told to end, the runner cannot know by whom.
+                match results.end.filter(|end| asked || end.state != State::Stopped) {
+                    Some(told) => Some(told),
+                    None if asked => Some(stopped()),
+                    None => Some(self.deleted(cluster).await),
+                }
             }
             Stand::Ended { pod, end, complete } => {
                 let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
-                events.extend(results.events);
-                Some(match results.end {
+                let mut ended = match results.end.filter(|told| complete || asked(run, &sight) || told.state != State::Stopped) {
                     Some(told) => told,
+                    None if !complete && asked(run, &sight) => stopped(),
                     None if complete => completed(pod.as_deref(), end.as_ref().map_or_else(now, |end| end.time)),
-                    None => diagnose::found(&sight, pod.as_deref(), end.as_ref()),
-                })
+                    None => self.explained(cluster, &sight, pod.as_deref(), end.as_ref()).await,
+                };
+                let again = match &mut ended.error {
+                    Some(failure) if !complete => recover::with_more_memory(&cluster.access, &cluster.watches.board, run, &sight, failure).await?,
+                    _ => None,
+                };
+                let known = |said: &String| run.history.iter().any(|step| step.message.as_ref() == Some(said));
+                if !again.as_ref().is_some_and(known) {
+                    events.extend(results.events);
+                    events.extend(again.clone().map(|message| Event::Notice { time: now(), message }));
+                }
+                again.is_none().then_some(ended)
             }
         };
         // With what is written anyway.
@@ -67,6 +84,37 @@ impl Kubernetes {
         }
         let folded = run.folded + events.len() as u64;
         Ok(News { events, folded, more: false })
+    }
+
+    /// The end of a run that has waited long enough to begin, if it has.
+    async fn give_up(&self, cluster: &Cluster, run: &Run, sight: &Sight) -> Result<Option<End>> {
+        let Verdict { over, due } = news::verdict(run, sight, now());
+        if let Some(followed) = self.followed.lock().unwrap_or_else(PoisonError::into_inner).get(&run.id) {
+            followed.look_in(due);
+        }
+        let (Some(failure), Some(job)) = (over, &sight.job) else { return Ok(None) };
+        // Nothing of it must begin once its record has ended.
+        stop::give_up(&cluster.access, run, &job.name, &failure).await?;
+        Ok(Some(End { error: Some(failure), ..End::at(State::Error, now()) }))
+    }
+
+    /// The end of a run that says nothing itself, with the last that it printed.
+    async fn explained(&self, cluster: &Cluster, sight: &Sight, pod: Option<&SeenPod>, end: Option<&JobEnd>) -> End {
+        let mut found = ended::found(sight, pod, end);
+        if found.error.as_ref().is_some_and(|failure| failure.cause == "PodDeleted")
+            && let Some(said) = cluster.access.is_terminating().await
+        {
+            return ended::deleted(Some(&said), now());
+        }
+        if let (Some(failure), Some(pod)) = (&mut found.error, pod.filter(|pod| !pod.gone)) {
+            failure.log = logs::last_lines(&cluster.access, pod).await;
+        }
+        found
+    }
+
+    /// The end of a run whose Job is gone.
+    async fn deleted(&self, cluster: &Cluster) -> End {
+        ended::deleted(cluster.access.is_terminating().await.as_deref(), now())
     }
 
     /// What came back from a pod that has ended.
@@ -95,7 +143,7 @@ impl Kubernetes {
         let age = now() - run.created.as_duration().as_secs_f64();
         if run.state != State::Created {
             // It was there, and nobody looked while it went.
-            return Ok(self.is_absent(cluster, run).await?.then(|| diagnose::deleted(now())));
+            return Ok(if self.is_absent(cluster, run).await? { Some(self.deleted(cluster).await) } else { None });
         }
         if self.is_handed_over_by_somebody(run) || !self.is_absent(cluster, run).await? {
             return Ok(None);
@@ -142,6 +190,11 @@ pub(super) fn not_started() -> End {
         "nothing ran and nothing is left to run: start it again with run.reproduce()",
         now(),
     )
+}
+
+/// Whether somebody asked for its end.
+fn asked(run: &Run, sight: &Sight) -> bool {
+    sight.job.as_ref().is_some_and(|job| news::was_stopped(run, job))
 }
 
 fn stopped() -> End {

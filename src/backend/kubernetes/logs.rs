@@ -8,10 +8,21 @@ use super::apply::Access;
 use super::name::{MAIN, RESULTS};
 use super::news::pods;
 use super::patience::at_length;
+use super::seen::SeenPod;
 use super::watch::Sight;
 use crate::backend::LogLine;
 use crate::error::Result;
 use crate::model::run::Run;
+
+/// How many of the last lines explain an end.
+const LAST: i64 = 20;
+
+/// The last that the main container printed. Empty where it cannot be had.
+pub async fn last_lines(access: &Access, pod: &SeenPod) -> Vec<String> {
+    let params = LogParams { container: Some(MAIN.into()), tail_lines: Some(LAST), ..LogParams::default() };
+    let text = access.api::<Pod>().logs(&pod.name, &params).await.unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
 
 /// The log from a byte on: lines of JSON, as the local runner writes them.
 pub async fn read(access: &Access, run: &Run, sight: &Sight, from: u64) -> Result<(Vec<u8>, u64)> {

@@ -6,6 +6,7 @@ mod apply;
 mod collect;
 mod diagnose;
 mod doubt;
+mod followed;
 mod held;
 pub mod inspect;
 mod logs;
@@ -17,6 +18,7 @@ mod pack;
 mod packed;
 mod patience;
 mod provenance;
+mod recover;
 mod results;
 pub mod rights;
 mod seen;
@@ -36,7 +38,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::{Map, Value, json};
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::OnceCell;
 
 use super::local::Clients;
 use super::{Answer, Backend, Call, Load, Luggage, News};
@@ -47,6 +49,7 @@ use crate::model::run::Run;
 use crate::store::artifacts::{Artifacts, Take};
 use apply::Access;
 use doubt::{HandOver, HandOvers};
+use followed::Followed;
 use lower::{Owner, Surroundings, Version};
 pub use object::container::SIDECAR;
 pub use results::STORED;
@@ -113,11 +116,12 @@ impl Cluster {
     }
 }
 
-/// A run that is followed.
-struct Followed {
-    board: Arc<Board>,
-    job: String,
-    signal: Arc<Notify>,
+impl Cluster {
+    /// The Job that stands for the run now. Where it cannot be looked at (the watches fail), the first.
+    async fn newest_job(&self, run: &Run) -> String {
+        let _ = self.watches.ready().await;
+        self.watches.board.sight_of(run).job.map_or_else(|| name::of_run(run), |job| job.name)
+    }
 }
 
 /// The backend.
@@ -356,32 +360,32 @@ impl Backend for Kubernetes {
             return self.collect_service(&cluster, run).await;
         }
         cluster.watches.ready().await?;
-        self.collect(&cluster, run).await
+        Box::pin(self.collect(&cluster, run)).await
     }
 
     fn follow(&self, run: &Run) {
         let Some(target) = Target::of(run) else { return };
-        let followed = Followed { board: self.board(&target), job: name::of_run(run), signal: Arc::default() };
-        followed.board.follow(&followed.job, &followed.signal);
+        let followed = Followed::new(self.board(&target), run);
         self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, followed);
     }
 
     async fn changed(&self, id: RunId) {
-        let signal = self.followed.lock().unwrap_or_else(PoisonError::into_inner).get(&id).map(|followed| followed.signal.clone()).unwrap_or_default();
-        let _ = tokio::time::timeout(SAFETY, signal.notified()).await;
+        let (signal, due) = self.followed.lock().unwrap_or_else(PoisonError::into_inner).get(&id).map(Followed::next).unwrap_or_default();
+        let _ = tokio::time::timeout(due.map_or(SAFETY, |due| due.min(SAFETY)), signal.notified()).await;
     }
 
     fn forget(&self, id: RunId) {
-        if let Some(followed) = self.followed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
-            followed.board.forget(&followed.job, &followed.signal);
-        }
+        drop(self.followed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
         // It has been taken in, or will be fetched again.
         let _ = std::fs::remove_dir_all(self.folder(id));
     }
 
     async fn stop(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
-        if run.service.is_some() { serving::stop(&cluster.access, run).await } else { stop::stop(&cluster.access, run).await }
+        if run.service.is_some() {
+            return serving::stop(&cluster.access, run).await;
+        }
+        stop::stop(&cluster.access, run, &cluster.newest_job(run).await).await
     }
 
     fn resumes(&self, run: &Run) -> bool {
@@ -391,7 +395,10 @@ impl Backend for Kubernetes {
 
     async fn resume(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
-        if run.service.is_some() { serving::resume(&cluster.access, run).await } else { stop::resume(&cluster.access, run).await }
+        if run.service.is_some() {
+            return serving::resume(&cluster.access, run).await;
+        }
+        stop::resume(&cluster.access, run, &cluster.newest_job(run).await).await
     }
 
     async fn invoke(&self, run: &Run, call: Call) -> Result<Answer> {
@@ -413,7 +420,7 @@ impl Backend for Kubernetes {
     async fn log(&self, run: &Run, from: u64) -> Result<(Vec<u8>, u64)> {
         let cluster = self.cluster_of(run).await?;
         cluster.watches.ready().await?;
-        let sight = cluster.watches.board.sight(&name::of_run(run));
+        let sight = cluster.watches.board.sight_of(run);
         logs::read(&cluster.access, run, &sight, from).await
     }
 
@@ -430,6 +437,7 @@ impl Backend for Kubernetes {
             ids.extend(sync::ids(&cluster.watches.board));
         }
         ids.sort_unstable();
+        ids.dedup();
         Ok(ids)
     }
 
@@ -457,8 +465,8 @@ impl Backend for Kubernetes {
         if run.service.is_some() {
             return serving::remove(&cluster.access, run).await;
         }
-        cluster.watches.ready().await?;
-        stop::remove(&cluster.access, run, &cluster.watches.board.sight(&name::of_run(run))).await
+        let newest = cluster.newest_job(run).await;
+        stop::remove(&cluster.access, run, &newest, &cluster.watches.board.sight(&name::of_run(run))).await
     }
 
     async fn sweep(&self, dry_run: bool) -> Result<Vec<String>> {

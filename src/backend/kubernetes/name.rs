@@ -31,6 +31,10 @@ pub const WAITS: &str = "runwright.dev/waits-for-runs";
 pub const HELD: &str = "runwright.dev/held";
 /// The label by which Kueue knows a Job's queue.
 pub const QUEUE: &str = "kueue.x-k8s.io/queue-name";
+/// An annotation of the Job: why it was given up before it began, as JSON. It is suspended.
+pub const GIVEN_UP: &str = "runwright.dev/given-up";
+/// An annotation of a Job that follows one whose attempt failed: what is said of each attempt before it, as a JSON list of text.
+pub const ATTEMPTS: &str = "runwright.dev/attempts-before";
 
 /// The containers of a run's pod.
 pub const MAIN: &str = "main";
@@ -43,6 +47,30 @@ pub fn of_run(run: &Run) -> String {
         Some(map) => format!("rw-{}", map.id),
         None => format!("rw-{}", run.id),
     }
+}
+
+/// The Job of one run alone: that of a run, or one that follows an attempt of a fan-out's item.
+#[must_use]
+pub fn of_item(id: RunId) -> String {
+    format!("rw-{id}")
+}
+
+/// The Job of a run's later attempt, which is made where the first Job cannot do it again: it needs another pod.
+#[must_use]
+pub fn of_attempt(run: RunId, attempt: u32) -> String {
+    format!("rw-{run}-m{attempt}")
+}
+
+/// How many characters `rw-<id>` has.
+const BASE: usize = 39;
+
+/// The name `rw-<id>` that the name of a Job, of a later attempt's Job or of a pod of theirs begins with, and the attempt.
+#[must_use]
+pub fn base(name: &str) -> Option<(&str, u32)> {
+    let base = name.get(..BASE)?;
+    id_in(base)?;
+    let attempt = name[BASE..].strip_prefix("-m").and_then(|rest| rest.split('-').next()?.parse().ok());
+    Some((base, attempt.unwrap_or(1)))
 }
 
 /// A ConfigMap with a piece of a run's luggage.

@@ -5,11 +5,18 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::name;
+use crate::model::run::Failure;
 
 /// A Job as the API server told last.
+#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeenJob {
+    pub name: String,
     pub uid: String,
+    /// 1, and one more for each Job that followed it.
+    pub attempt: u32,
+    /// What is said of each attempt before it.
+    pub before: Vec<String>,
     pub created: f64,
     /// When it was started last (it is reset when a suspended one goes on).
     pub started: Option<f64>,
@@ -22,7 +29,10 @@ pub struct SeenJob {
     pub stopped: Option<f64>,
     /// Of a fan-out: the indexes whose end somebody asked for.
     pub stopped_indexes: String,
-    pub queue: bool,
+    /// The queue that lets it begin.
+    pub queue: Option<String>,
+    /// Why somebody gave it up before it began.
+    pub given_up: Option<Failure>,
     /// How many runs it is for, where it is of a fan-out.
     pub runs: Option<u32>,
     pub end: Option<JobEnd>,
@@ -56,7 +66,7 @@ pub struct SeenPod {
     pub scheduled: Option<f64>,
     /// Why no node takes it: the scheduler's words.
     pub unschedulable: Option<String>,
-    /// What took it away: reason and message of the condition DisruptionTarget.
+    /// What took it away: reason and message of the condition `DisruptionTarget`.
     pub disrupted: Option<(String, String)>,
     /// Of the pod itself, such as Evicted.
     pub reason: Option<String>,
@@ -109,7 +119,12 @@ impl SeenJob {
                 time: condition.last_transition_time.as_ref().map_or(0.0, seconds),
             });
         let annotation = |name: &str| job.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name));
+        let name = job.metadata.name.clone().unwrap_or_default();
         Self {
+            attempt: name::base(&name).map_or(1, |(_, attempt)| attempt),
+            name,
+            before: annotation(name::ATTEMPTS).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+            given_up: annotation(name::GIVEN_UP).and_then(|text| serde_json::from_str(text).ok()),
             uid: job.metadata.uid.clone().unwrap_or_default(),
             created: job.metadata.creation_timestamp.as_ref().map_or(0.0, seconds),
             started: status.start_time.as_ref().map(seconds),
@@ -118,7 +133,7 @@ impl SeenJob {
             waits: annotation(name::WAITS).is_some(),
             stopped: annotation(name::STOPPED).and_then(|time| time.parse::<jiff::Timestamp>().ok()).map(|time| time.as_duration().as_secs_f64()),
             stopped_indexes: annotation(name::STOPPED_INDEXES).cloned().unwrap_or_default(),
-            queue: job.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(name::QUEUE)),
+            queue: job.metadata.labels.as_ref().and_then(|labels| labels.get(name::QUEUE).cloned()),
             runs: job.spec.as_ref().filter(|spec| spec.completion_mode.as_deref() == Some("Indexed")).and_then(|spec| u32::try_from(spec.completions?).ok()),
             end,
             completed: status.completed_indexes.unwrap_or_default(),

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::apply::{Access, owner, patiently};
 use super::collect::not_started;
-use super::diagnose;
+use super::diagnose::{ended, waiting};
 use super::doubt::Doubt;
 use super::name::{self, HELD, MAIN, MANAGER, STOPPED};
-use super::news::begun;
+use super::news::{self, begun};
 use super::seen::{SeenPod, seconds};
 use super::watch::Sight;
 use super::{Cluster, Kubernetes};
@@ -83,7 +83,7 @@ impl Kubernetes {
                     // Its client was killed between the record and the patch.
                     resume(&cluster.access, run).await?;
                 }
-                let (events, end, stands) = news(&cluster.access, run, &sight, deployment);
+                let (events, end, stands) = news_of(&cluster.access, run, &sight, deployment);
                 if stands {
                     stop(&cluster.access, run).await?;
                 }
@@ -101,7 +101,7 @@ impl Kubernetes {
         }
         let (api, name) = (cluster.access.api::<Deployment>(), name::of_run(run));
         let there = patiently(|| api.get_opt(&name)).await.map_err(|error| cluster.access.refused::<Deployment>("get", &name, &error))?;
-        Ok(there.is_none().then(|| if run.state == State::Created { not_started() } else { diagnose::deleted(now()) }))
+        Ok(there.is_none().then(|| if run.state == State::Created { not_started() } else { ended::deleted(None, now()) }))
     }
 
     /// A Deployment whose client made it and has not let its pods come.
@@ -115,7 +115,7 @@ impl Kubernetes {
 }
 
 /// What the record of a service does not say yet. With an end, whether its Deployment still has to be stopped.
-pub fn news(access: &Access, run: &Run, sight: &Sight, deployment: &SeenDeployment) -> (Vec<Event>, Option<End>, bool) {
+pub fn news_of(access: &Access, run: &Run, sight: &Sight, deployment: &SeenDeployment) -> (Vec<Event>, Option<End>, bool) {
     let mut events = Vec::new();
     if matches!(run.state, State::Created | State::Resume) {
         events.push(Event::Pending { time: deployment.created });
@@ -124,7 +124,7 @@ pub fn news(access: &Access, run: &Run, sight: &Sight, deployment: &SeenDeployme
     pods.sort_by(|a, b| a.created.total_cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
     if deployment.gone {
         let asked = deployment.stopped.is_some();
-        return (events, Some(if asked { stopped() } else { diagnose::deleted(now()) }), false);
+        return (events, Some(if asked { stopped() } else { ended::deleted(None, now()) }), false);
     }
     let resumed = run.history.iter().rev().find(|step| step.state == State::Resume).map(|step| step.time.as_duration().as_secs_f64());
     if deployment.replicas == 0 && deployment.stopped.is_some_and(|stopped| resumed.is_none_or(|resumed| stopped > resumed)) {
@@ -147,7 +147,8 @@ pub fn news(access: &Access, run: &Run, sight: &Sight, deployment: &SeenDeployme
         return (events, None, false);
     }
     let last = pods.last().copied();
-    if let Some(message) = last.and_then(fails).or_else(|| diagnose::waits_for(sight, last))
+    if let Some(message) =
+        last.and_then(fails).or_else(|| waiting::fault(sight, last, &run.spec.resources).filter(|fault| !news::is_noticed(run, fault)).map(|fault| fault.notice()))
         && run.history.iter().all(|step| step.message.as_ref() != Some(&message))
     {
         events.push(Event::Notice { time: now(), message });
@@ -156,7 +157,7 @@ pub fn news(access: &Access, run: &Run, sight: &Sight, deployment: &SeenDeployme
         return (events, None, false);
     }
     let end = last.filter(|pod| pod.container(MAIN).is_some_and(|main| main.restarts >= ATTEMPTS || (main.restarts > 0 && told(pod).is_some())));
-    (events, end.map(|pod| told(pod).unwrap_or_else(|| diagnose::found(sight, Some(pod), None))), end.is_some())
+    (events, end.map(|pod| told(pod).unwrap_or_else(|| ended::found(sight, Some(pod), None))), end.is_some())
 }
 
 /// What the history of a service says when it answered first.

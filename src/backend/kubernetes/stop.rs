@@ -7,23 +7,20 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
 use super::apply::{Access, patiently};
-use super::name::{self, MANAGED_BY, MANAGER, QUEUE, SHARED, STOPPED, STOPPED_INDEXES};
+use super::name::{self, GIVEN_UP, MANAGED_BY, MANAGER, QUEUE, SHARED, STOPPED, STOPPED_INDEXES};
 use super::news::pods;
 use super::seen::{SeenJob, lists};
 use super::watch::Sight;
 use crate::error::Result;
-use crate::model::run::Run;
+use crate::model::run::{Failure, Run};
 use crate::model::state::State;
 use crate::model::time;
 
 /// Tells a run's pods to end; they have the run's grace for it. Its Job stays, suspended, and may go on later.
-pub async fn stop(access: &Access, run: &Run) -> Result<()> {
-    let Some(map) = &run.spec.map else {
-        let mut patch = json!({"metadata": {"annotations": {STOPPED: time::now().to_string()}}, "spec": {"suspend": true}});
-        if queue(run).is_some() {
-            patch["metadata"]["labels"] = json!({QUEUE: null});
-        }
-        return patch_job(access, &name::of_run(run), &patch).await.map(drop);
+/// `newest`: the Job that stands for it.
+pub async fn stop(access: &Access, run: &Run, newest: &str) -> Result<()> {
+    let Some(map) = run.spec.map.as_ref().filter(|_| newest == name::of_run(run)) else {
+        return suspend(access, run, newest, STOPPED, &time::now().to_string()).await;
     };
     // One of a fan-out: the Job goes on for the others.
     let (jobs, job_name) = (access.api::<Job>(), name::of_run(run));
@@ -80,20 +77,34 @@ async fn end_pods(access: &Access, job: &str, index: u32) -> Result<()> {
     Ok(())
 }
 
+/// Suspends the Job of a run that has waited long enough: nothing of it waits any more. Why stands in the Job, for every client.
+pub async fn give_up(access: &Access, run: &Run, job: &str, why: &Failure) -> Result<()> {
+    suspend(access, run, job, GIVEN_UP, &json!(why).to_string()).await
+}
+
+/// Nobody but us lets it go on, no queue either.
+async fn suspend(access: &Access, run: &Run, job: &str, annotation: &str, value: &str) -> Result<()> {
+    let mut patch = json!({"metadata": {"annotations": {annotation: value}}, "spec": {"suspend": true}});
+    if queue(run).is_some() {
+        patch["metadata"]["labels"] = json!({QUEUE: null});
+    }
+    patch_job(access, job, &patch).await.map(drop)
+}
+
 /// Lets a stopped run go on.
-pub async fn resume(access: &Access, run: &Run) -> Result<()> {
+pub async fn resume(access: &Access, run: &Run, newest: &str) -> Result<()> {
     let patch = match queue(run) {
         Some(queue) => json!({"metadata": {"annotations": {STOPPED: null}, "labels": {QUEUE: queue}}, "spec": {"suspend": true}}),
         None => json!({"metadata": {"annotations": {STOPPED: null}}, "spec": {"suspend": false}}),
     };
-    patch_job(access, &name::of_run(run), &patch).await.map(drop)
+    patch_job(access, newest, &patch).await.map(drop)
 }
 
 /// Finishes what a client that was killed began: a resume of which only the record says, a stop of an index that started all the same.
 pub async fn go_on(access: &Access, run: &Run, sight: &Sight) -> Result<()> {
     let Some(job) = &sight.job else { return Ok(()) };
     if run.state == State::Resume && job.suspended && job.stopped.is_some() {
-        return resume(access, run).await;
+        return resume(access, run, &job.name).await;
     }
     match &run.spec.map {
         Some(map) if lists(&job.stopped_indexes, map.index) && pods(run, sight).iter().any(|pod| !pod.deleting && !pod.has_ended()) => {
@@ -103,8 +114,12 @@ pub async fn go_on(access: &Access, run: &Run, sight: &Sight) -> Result<()> {
     }
 }
 
-/// Deletes the Job, and with it all that it owns; that of a fan-out with the last of its runs that ends.
-pub async fn remove(access: &Access, run: &Run, sight: &Sight) -> Result<()> {
+/// Deletes the Job, and with it all that it owns; that of a fan-out with the last of its runs that ends. `newest`: the Job that stands for it, which owns
+/// those before it; `sight`: what is known of the first.
+pub async fn remove(access: &Access, run: &Run, newest: &str, sight: &Sight) -> Result<()> {
+    if newest != name::of_run(run) {
+        remove_job(access, newest).await?;
+    }
     let ended = |job: &SeenJob, index: u32| [&job.completed, &job.failed, &job.stopped_indexes].iter().any(|list| lists(list, index));
     match (&run.spec.map, &sight.job) {
         (Some(map), Some(job)) if job.end.is_none() && !(0..map.of).all(|index| ended(job, index)) && !job.waits => Ok(()),

@@ -18,6 +18,7 @@ use super::seen::{SeenJob, SeenPod, seconds};
 use super::serving::SeenDeployment;
 use super::stream::{self, Source, Told};
 use crate::error::{Error, Result};
+use crate::model::run::Run;
 
 /// How many of the newest warnings about one object are kept.
 const NOTICES: usize = 20;
@@ -33,9 +34,10 @@ pub struct Notice {
     pub time: f64,
 }
 
-/// What is known of a Job (or Deployment) and its pods.
+/// What is known of a Job (or Deployment) and its pods; of a run that was started anew with another Job, of all of them.
 #[derive(Debug, Clone, Default)]
 pub struct Sight {
+    /// The newest.
     pub job: Option<SeenJob>,
     /// Of a service instead.
     pub deployment: Option<SeenDeployment>,
@@ -64,6 +66,25 @@ impl Board {
     /// What is known of a Job.
     pub fn sight(&self, job: &str) -> Sight {
         self.sights.lock().unwrap_or_else(PoisonError::into_inner).get(job).cloned().unwrap_or_default()
+    }
+
+    /// What is known of a run: of its Job, and of the one that followed, if only for this item of a fan-out.
+    pub fn sight_of(&self, run: &Run) -> Sight {
+        let mut sight = self.sight(&name::of_run(run));
+        if run.spec.map.is_some() {
+            let own = self.sight(&name::of_item(run.id));
+            if own.job.is_some() {
+                sight.job = own.job;
+            }
+            sight.pods.extend(own.pods);
+            sight.notices.extend(own.notices);
+        }
+        sight
+    }
+
+    /// A Job that was just made: the watch may tell of it later.
+    pub fn see_job(&self, job: &Job) {
+        job.see(self);
     }
 
     /// The names of all Jobs that are there.
@@ -141,13 +162,23 @@ trait Watched: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResource
 impl Watched for Job {
     fn see(&self, board: &Board) {
         let seen = SeenJob::of(self);
-        board.change(&self.name_any(), |sight| sight.job = Some(seen));
+        board.change(&base(&seen.name), |sight| {
+            if sight.job.as_ref().is_none_or(|known| known.attempt <= seen.attempt) {
+                sight.job = Some(seen);
+            }
+        });
     }
     fn miss(&self, board: &Board) {
         let seen = SeenJob { gone: true, ..SeenJob::of(self) };
-        let name = self.name_any();
-        board.change(&name, |sight| sight.job = Some(seen));
-        if !board.is_followed(&name) {
+        let name = base(&seen.name);
+        let mut newest = true;
+        board.change(&name, |sight| {
+            newest = sight.job.as_ref().is_none_or(|known| known.attempt <= seen.attempt);
+            if newest {
+                sight.job = Some(seen);
+            }
+        });
+        if newest && !board.is_followed(&name) {
             board.sights.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         }
     }
@@ -189,13 +220,12 @@ impl Watched for Deployment {
 impl Watched for Pod {
     fn see(&self, board: &Board) {
         if let Some(pod) = SeenPod::of(self) {
-            board.change(&pod.job.clone(), |sight| drop(sight.pods.insert(pod.name.clone(), pod)));
+            board.change(&base(&pod.job), |sight| drop(sight.pods.insert(pod.name.clone(), pod)));
         }
     }
     fn miss(&self, board: &Board) {
         if let Some(pod) = SeenPod::of(self) {
-            let job = pod.job.clone();
-            board.change(&job, |sight| drop(sight.pods.insert(pod.name.clone(), SeenPod { gone: true, ..pod })));
+            board.change(&base(&pod.job), |sight| drop(sight.pods.insert(pod.name.clone(), SeenPod { gone: true, ..pod })));
         }
     }
     fn listed(board: &Board, listed: &std::collections::HashSet<String>) {
@@ -245,10 +275,14 @@ impl Watched for Event {
     fn listed(_board: &Board, _listed: &std::collections::HashSet<String>) {}
 }
 
-/// The Job that an object of that name belongs to: itself, or its pod (`rw-<id>-…`).
+/// The Job that an object of that name belongs to: itself, the first of a run that was started anew, or its pod's (`rw-<id>-…`).
 pub fn job_of(object: &str) -> Option<String> {
-    let job = object.get(..39)?;
-    name::id_in(job).map(|_| job.to_owned())
+    name::base(object).map(|(base, _)| base.to_owned())
+}
+
+/// Under which name a Job is on the board.
+fn base(job: &str) -> String {
+    job_of(job).unwrap_or_else(|| job.to_owned())
 }
 
 /// The watches of one namespace.

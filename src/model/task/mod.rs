@@ -2,6 +2,7 @@
 //! everywhere, so that a function moves to one unchanged.
 
 pub mod names;
+pub mod recovery;
 pub mod strict;
 pub mod volume;
 
@@ -11,6 +12,7 @@ use k8s_openapi::api::core::v1::{Affinity, PodTemplateSpec, SecurityContext, Tol
 use serde_json::{Map, Value};
 
 use self::names::{KEY, LABEL, OBJECT, SERVICE, VALUE};
+use self::recovery::Recovery;
 use self::strict::snake;
 use self::volume::Volume;
 use super::fields::{Fields, not};
@@ -47,6 +49,12 @@ pub struct TaskParameters {
     pub backoff_limit: Option<i32>,
     /// Seconds for which an ended run stays in the cluster.
     pub ttl: Option<i32>,
+    /// Seconds for which a fault that may be mended (an image that cannot be pulled, a secret that is not there) may keep it from beginning.
+    pub start_timeout: Option<f64>,
+    /// Seconds for which it may wait to begin, whatever for.
+    pub pending_timeout: Option<f64>,
+    /// What is done by itself after some faults.
+    pub recover: Recovery,
     /// How many of a service there are.
     pub replicas: Option<i32>,
     pub service_ports: Vec<ServicePort>,
@@ -88,7 +96,7 @@ impl ServiceType {
 }
 
 /// The names of all of them.
-pub const FIELDS: [&str; 25] = [
+pub const FIELDS: [&str; 28] = [
     "profile",
     "node_selector",
     "affinity",
@@ -108,6 +116,9 @@ pub const FIELDS: [&str; 25] = [
     "pod_template",
     "backoff_limit",
     "ttl",
+    "start_timeout",
+    "pending_timeout",
+    "recover",
     "replicas",
     "service_ports",
     "service_type",
@@ -155,6 +166,9 @@ impl TaskParameters {
             pod_template: pod_template(&fields)?,
             backoff_limit: number("backoff_limit", "a number of attempts from 0 on")?,
             ttl: number("ttl", "a whole number of seconds from 0 on")?,
+            start_timeout: seconds(&fields, "start_timeout")?,
+            pending_timeout: seconds(&fields, "pending_timeout")?,
+            recover: Recovery::read(&fields)?,
             replicas: number("replicas", "a number from 0 on")?,
             service_ports: service_ports(&fields)?,
             service_type: service_type(&fields)?,
@@ -197,6 +211,10 @@ fn small(fields: &Fields, field: &str, number: Option<i64>) -> Result<Option<i32
     number
         .map(|number| i32::try_from(number).map_err(|_| Error::invalid(&place, number, format!("{place}={number} is too large"), format!("give at most {}", i32::MAX))))
         .transpose()
+}
+
+fn seconds(fields: &Fields, field: &str) -> Result<Option<f64>> {
+    fields.get(field, "a number of seconds from 0 on, such as 300", |value| value.as_f64().filter(|seconds| *seconds >= 0.0))
 }
 
 /// The id of a user or group. The platform has it as text, too.

@@ -89,6 +89,14 @@ fn every_wrong_parameter_is_named() {
         (json!({"pod_template": {"spec": {"hostNetwork": "yes"}}}), "pod_template.spec.hostNetwork is not right"),
         (json!({"backoff_limit": -1}), "backoff_limit=-1 is not a number"),
         (json!({"ttl": 2.5}), "ttl=2.5 is not a whole number"),
+        (json!({"start_timeout": -1}), "start_timeout=-1 is not a number of seconds"),
+        (json!({"pending_timeout": "1h"}), "pending_timeout=\"1h\" is not a number of seconds"),
+        (json!({"recover": true}), "recover=true is not what to do after a fault"),
+        (json!({"recover": {"oom": {}}}), "recovery has no field \"oom\""),
+        (json!({"recover": {"out_of_memory": {"factor": 1, "limit": "1Gi"}}}), "recover.out_of_memory.factor=1 is not a number greater than 1"),
+        (json!({"recover": {"out_of_memory": {"factor": 2}}}), "recover.out_of_memory.limit is missing"),
+        (json!({"recover": {"out_of_memory": {"limit": "8GB"}}}), "recover.out_of_memory.limit=\"8GB\" is not a size"),
+        (json!({"recover": {"disruption": 3}}), "recover.disruption=3 is not true or false"),
         (json!({"replicas": 3_000_000_000_u64}), "replicas=3000000000 is too large"),
         (json!({"service_ports": [80]}), "service_ports[0]=80 is not a port"),
         (json!({"service_ports": [{"port": 70000}]}), "service_ports[0].port=70000 is not a number of a port"),
@@ -113,6 +121,18 @@ fn every_wrong_parameter_is_named() {
         let (text, fault) = (error.to_string(), error.fault().expect("a fault"));
         assert!(text.contains(expected), "{all}: {text}");
         assert!(fault.field.is_some() && fault.value.is_some() && fault.cure.is_some(), "{all}: {fault:?}");
+    }
+}
+
+#[test]
+fn more_memory_needs_some_to_begin_with() {
+    use crate::model::resources::Resources;
+    let recover = read(&json!({"recover": {"out_of_memory": {"limit": "1Gi"}}})).expect("parameters").recover;
+    let of = |mem: Option<&str>| recover.check(&Resources { mem: mem.map(str::to_owned), ..Resources::default() });
+    assert!(of(Some("512Mi")).is_ok() && recover.disruption);
+    for (mem, field) in [(None, "recover.out_of_memory"), (Some("1Gi"), "recover.out_of_memory.limit"), (Some("2Gi"), "recover.out_of_memory.limit")] {
+        let error = of(mem).expect_err("a fault");
+        assert_eq!(error.fault().and_then(|fault| fault.field.as_deref()), Some(field));
     }
 }
 

@@ -36,6 +36,7 @@ def run_html(record: Record, log: list[str]) -> str:
     )
     rows: list[tuple[str, Any]] = [
         ("time", bar(facts.phases(record))),
+        ("notice", facts.notice(record)),
         ("parameters", pairs(facts.arguments(record, 100))),
         ("results", pairs(facts.results(record, 200))),
         ("metrics", metrics(record)),

@@ -14,9 +14,14 @@ const EVENTS: usize = 5;
 const AGAIN: &str = "start it again with run.reproduce()";
 const MEMORY: &str = "give it more memory, resources={\"mem\": …}, or let it have more by itself: recover={\"out_of_memory\": {\"factor\": 2, \"limit\": …}}";
 
-/// Why the cluster took a pod away, by the reason of its condition DisruptionTarget: the cause, in words, and what to do.
+/// Why the cluster took a pod away, by the reason of its condition `DisruptionTarget`: the cause, in words, and what to do.
 const DISRUPTED: [(&str, &str, &str, &str); 7] = [
-    ("PreemptionByScheduler", "Preempted", "it was preempted: a pod of higher priority took its place", "give it a priority_class= that others do not push out, or leave it to be started anew"),
+    (
+        "PreemptionByScheduler",
+        "Preempted",
+        "it was preempted: a pod of higher priority took its place",
+        "give it a priority_class= that others do not push out, or leave it to be started anew",
+    ),
     ("EvictionByEvictionAPI", "Evicted", "it was evicted, as when a node is emptied (kubectl drain)", AGAIN),
     ("TerminationByKubelet", "Evicted", "its node was short of something and ended it", "ask for what it uses (resources=), so that the node keeps room for it"),
     ("DeletionByTaintManager", "NodeLost", "its node is not well, or is closed to it (a taint without a toleration)", AGAIN),
@@ -120,9 +125,10 @@ fn of_pod(pod: &SeenPod, main: Option<&ContainerEnd>) -> Failure {
         ("OOMKilled", ..) => failure("OutOfMemory", "it was killed for using more memory than it may (OOMKilled)", MEMORY),
         ("ContainerCannotRun" | "StartError" | "CreateContainerError", ..) => {
             let known = pod.container(MAIN).and_then(|main| cannot_start(main, &ended.message));
-            known.map_or_else(|| failure("FailedStart", format!("its container cannot be started: {}", ended.message), "see what it says"), |fault| fault.failure())
+            known.map_or_else(|| failure("ContainerNotStarted", format!("its container cannot be started: {}", ended.message), "see what it says"), |fault| fault.failure())
         }
         ("ContainerStatusUnknown", ..) => failure("NodeLost", "its node cannot say any more how it ended", AGAIN),
+        (_, _, Some((9 | 15, ..))) if pod.gone || pod.deleting => deleted_pod(),
         (_, _, Some((number, name, cure))) => failure("Signal", format!("it was ended by {name} (signal {number}, exit code {})", ended.code), cure),
         (_, 126, _) => failure("ExitCode", "it ended with exit code 126: a command was found that cannot be executed", "check its rights and its first line (#!)"),
         (_, 127, _) => failure("ExitCode", "it ended with exit code 127: a command was not found in the image", "correct the command, or use an image that has it"),
@@ -144,9 +150,13 @@ fn before_main(pod: &SeenPod) -> Failure {
         return failure(cause, format!("its container {} before it ended with exit code {} ({})", container.name, ended.code, ended.reason), "look at its log: run.logs()");
     }
     if pod.gone || pod.deleting {
-        return failure("PodDeleted", "its pod was deleted by somebody", AGAIN);
+        return deleted_pod();
     }
     failure("PodFailed", "its pod ended before the code began", "look at the pod's events: kubectl describe pod")
+}
+
+fn deleted_pod() -> Failure {
+    failure("PodDeleted", "its pod was deleted by somebody", AGAIN)
 }
 
 fn of_job(end: Option<&JobEnd>) -> Failure {
@@ -154,11 +164,6 @@ fn of_job(end: Option<&JobEnd>) -> Failure {
         None => failure("JobFailed", "its Job failed", "look at it: kubectl describe job"),
         Some(end) => failure("JobFailed", format!("its Job failed ({}): {}", end.reason, end.message), "look at it: kubectl describe job"),
     }
-}
-
-/// The end of a run whose pod somebody deleted, of which the runner knows only that it was told to end.
-pub fn deleted_pod(time: f64) -> End {
-    End::found("PodDeleted", "its pod was deleted by somebody", AGAIN, time)
 }
 
 /// The end of a run whose Job is gone. `terminating`: what the namespace says where it is being deleted.
@@ -199,7 +204,13 @@ mod tests {
             ("Error", 139, "", "Signal", "SIGSEGV (signal 11, exit code 139)"),
             ("Error", 3, "", "ExitCode", "exit code 3"),
             ("Error", 127, "", "ExitCode", "a command was not found"),
-            ("StartError", 128, "runc create failed: unable to start container process: exec: \"/nothing\": stat /nothing: no such file or directory: unknown", "FailedStart", "/nothing is not in the image x:1"),
+            (
+                "StartError",
+                128,
+                "runc create failed: unable to start container process: exec: \"/nothing\": stat /nothing: no such file or directory: unknown",
+                "ContainerNotStarted",
+                "/nothing is not in the image x:1",
+            ),
             ("ContainerStatusUnknown", 137, "", "NodeLost", "its node"),
         ] {
             let ended = json!({"exitCode": code, "reason": reason, "message": message, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:02Z"});
@@ -212,7 +223,8 @@ mod tests {
 
     #[test]
     fn what_the_cluster_took_away() {
-        let condition = |reason: &str, message: &str| json!({"phase": "Failed", "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}]});
+        let condition =
+            |reason: &str, message: &str| json!({"phase": "Failed", "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}]});
         for (status, cause, part) in [
             (condition("PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod"), "Preempted", "a pod of higher priority"),
             (condition("EvictionByEvictionAPI", "Eviction API: evicting"), "Evicted", "kubectl drain"),

@@ -41,7 +41,7 @@ pub fn job(wanted: &Wanted<'_>, metadata: ObjectMeta, template: PodTemplateSpec)
             completion_mode: many.then(|| "Indexed".to_owned()),
             completions: many.then_some(count),
             parallelism: many.then_some(count),
-            pod_failure_policy: Some(PodFailurePolicy { rules: rules(wanted, retries) }),
+            pod_failure_policy: Some(rules(wanted, retries)).filter(|rules| !rules.is_empty()).map(|rules| PodFailurePolicy { rules }),
             suspend: wanted.waits.then_some(true),
             template,
             ttl_seconds_after_finished: Some(task.ttl.unwrap_or(KEPT)),
@@ -63,9 +63,12 @@ fn enqueue(job: &mut Job, queue: &str) {
 
 /// What the end of a pod means. The first that fits decides.
 fn rules(wanted: &Wanted<'_>, retries: i32) -> Vec<PodFailurePolicyRule> {
-    // A pod that the cluster took away (evicted, preempted, its node lost) is replaced without counting.
-    let disrupted = PodFailurePolicyOnPodConditionsPattern { type_: "DisruptionTarget".into(), status: "True".into() };
-    let mut rules = vec![PodFailurePolicyRule { action: "Ignore".into(), on_pod_conditions: Some(vec![disrupted]), ..PodFailurePolicyRule::default() }];
+    let mut rules = Vec::new();
+    if wanted.task.recover.disruption {
+        // A pod that the cluster took away (evicted, preempted, its node lost) is replaced without counting.
+        let disrupted = PodFailurePolicyOnPodConditionsPattern { type_: "DisruptionTarget".into(), status: "True".into() };
+        rules.push(PodFailurePolicyRule { action: "Ignore".into(), on_pod_conditions: Some(vec![disrupted]), ..PodFailurePolicyRule::default() });
+    }
     if wanted.has_runner && retries > 0 {
         // The runner has tried all that was asked for, and said why it failed.
         let final_word = PodFailurePolicyOnExitCodesRequirement { container_name: Some(MAIN.into()), operator: "In".into(), values: vec![1] };
