@@ -21,17 +21,31 @@ if TYPE_CHECKING:
 _LIVE = 256 * 1024
 # For how long an upload is tried where the run's own container died.
 _PATIENCE = 10.0
+# For how long one that was started again waits to be told to end.
+_STAY = 60.0
 
 
 def run(places: Places) -> int:
     """Follow the run of this pod to its end. Returns the exit code."""
     try:
         watched = Watched(places)
+        again = _is_again(places)
         watched.wait()
         watched.print_results()
+        if again:
+            watched.stay()
     except OSError as error:
         _print(f"x {error}\n".encode("utf-8", "replace"))
     return 0
+
+
+def _is_again(places: Places) -> bool:
+    """Whether this container was started before. Where other sidecars go on, the kubelet does that after its end, and ends the pod only while it lives."""
+    try:
+        os.close(os.open(f"{places.home}/results-began", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return True
+    return False
 
 
 class Watched:
@@ -65,6 +79,12 @@ class Watched:
             # Interrupted by the timer each second, and gone on with.
             fcntl.flock(file, fcntl.LOCK_SH)
             signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def stay(self) -> None:
+        """Wait to be told to end."""
+        end = time.monotonic() + _STAY
+        while not self._told and time.monotonic() < end:
+            time.sleep(0.2)
 
     def _folder(self) -> str:
         from . import intake

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{container, merge, security, volume};
@@ -93,19 +93,27 @@ fn asked(wanted: &Wanted<'_>) -> Result<PodSpec> {
 }
 
 fn finish(spec: &mut PodSpec, wanted: &Wanted<'_>) {
-    // What other containers there are come after it.
-    let at = spec.containers.iter().position(|container| container.name == MAIN).unwrap_or_default();
-    spec.containers[..=at].rotate_right(1);
-    let (main, others) = (&mut spec.containers[0], spec.init_containers.iter_mut().flatten());
+    // What other containers there are come after these: the first is the one that logs are of. Of the others it is the last that counts: once main has ended, the
+    // kubelet ends sidecars that go on only if the last of them has not ended by itself, as results does.
+    to_front(&mut spec.containers, MAIN);
+    to_front(spec.init_containers.get_or_insert_default(), RESULTS);
+    let main = &mut spec.containers[0];
     container::finish_main(main, wanted);
-    if let Some(results) = others.into_iter().find(|container| container.name == RESULTS).filter(|_| wanted.reports()) {
+    if let Some(results) = spec.init_containers.iter_mut().flatten().next().filter(|_| wanted.reports()) {
         container::finish_results(results, main);
     }
+    spec.init_containers = spec.init_containers.take().and_then(given);
     security::confine(spec);
     spec.enable_service_links.get_or_insert(false);
     // Less would cut what the run was promised.
     let grace = whole_seconds(grace(wanted.run, wanted.workload)) + if wanted.has_runner() { DELIVERY } else { 0 };
     spec.termination_grace_period_seconds = spec.termination_grace_period_seconds.max(Some(grace));
+}
+
+fn to_front(containers: &mut [Container], name: &str) {
+    if let Some(at) = containers.iter().position(|container| container.name == name) {
+        containers[..=at].rotate_right(1);
+    }
 }
 
 /// At least one, because none is no time for Kubernetes.
