@@ -73,7 +73,6 @@ impl Runtime for Container {
         let workload = Workload { image: spec.image, image_pull_policy: spec.image_pull_policy, image_pull_secrets: spec.image_pull_secrets, ..Workload::of(process, run) };
         let plan = match action {
             "job" => Plan::Task(workload),
-            "deploy" => Plan::Service(workload),
             "serve" if run.task()?.service_ports.is_empty() => {
                 return Err(Error::invalid(
                     "service_ports",
@@ -82,7 +81,7 @@ impl Runtime for Container {
                     "give service_ports=[{\"port\": 80, \"target_port\": 8080}], or use the action `deploy` for what has no port",
                 ));
             }
-            "serve" => Plan::Service(workload),
+            "serve" | "deploy" => Plan::Service(workload),
             _ => return Err(Error::invalid("action", action, format!("a container function has no action {action:?}"), format!("use one of: {}", self.actions().join(", ")))),
         };
         match plan.with_image_of(run)? {

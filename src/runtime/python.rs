@@ -88,15 +88,15 @@ impl Runtime for Python {
         match action {
             "serve" => serve(spec, run),
             "build" => build(function, spec, run),
-            _ => job(spec, run),
+            _ => Ok(job(spec, run)),
         }
         .and_then(|plan| plan.with_image_of(run))
     }
 }
 
-fn job(spec: Spec, run: &RunSpec) -> Result<Plan> {
+fn job(spec: Spec, run: &RunSpec) -> Plan {
     let call = Process::Call(Call { handler: spec.source.handler, outputs: spec.outputs, parameters: None });
-    Ok(Plan::Task(Workload { image: spec.image, requirements: still_required(spec.requirements, run), ..Workload::of(call, run) }))
+    Plan::Task(Workload { image: spec.image, requirements: still_required(spec.requirements, run), ..Workload::of(call, run) })
 }
 
 fn serve(spec: Spec, run: &RunSpec) -> Result<Plan> {

@@ -220,6 +220,7 @@ fn check_size(annotations: &BTreeMap<String, String>) -> Result<()> {
 }
 
 /// Seconds between TERM and KILL.
+#[must_use]
 pub fn grace(run: &Run, workload: &Workload) -> f64 {
     match &workload.process {
         Process::Serve(serve) => serve.ends_within(DRAIN),

@@ -226,11 +226,11 @@ impl Kubernetes {
             cluster.provide(runner).await?;
         }
         if first.run.service.is_some() {
-            return cluster.access.hand_over_service(lowered, luggage).await;
+            return Box::pin(cluster.access.hand_over_service(lowered, luggage)).await;
         }
         let (job, code) = (apply::typed(text(lowered, "job"))?, apply::typed(text(lowered, "code"))?);
         let held = text(lowered, "held") == true;
-        self.hand_overs.carry_out(&cluster.access, &cluster.watches.board, HandOver { job, code, held, luggage }).await
+        Box::pin(self.hand_overs.carry_out(&cluster.access, &cluster.watches.board, HandOver { job, code, held, luggage })).await
     }
 
     fn folder(&self, id: RunId) -> PathBuf {
@@ -313,12 +313,14 @@ impl Backend for Kubernetes {
 
     async fn execute(&self, _function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
         let Some(first) = loads.first() else { return Ok(()) };
-        if let Err(error) = self.hand_over(first, lowered, luggage).await {
+        if let Err(error) = Box::pin(self.hand_over(first, lowered, luggage)).await {
             // Said again where it could not be recorded.
             self.abandon(&first.run, &error);
             return Err(error);
         }
-        loads.iter().for_each(|load| pack::unstage(&self.held, load));
+        for load in loads {
+            pack::unstage(&self.held, load);
+        }
         Ok(())
     }
 
@@ -337,7 +339,9 @@ impl Backend for Kubernetes {
         let Some(first) = loads.first() else { return Ok(()) };
         self.upload(&luggage).await?;
         self.cluster_of(&first.run).await?.access.release(text(lowered, "job"), luggage).await?;
-        loads.iter().for_each(|load| pack::unstage(&self.held, load));
+        for load in loads {
+            pack::unstage(&self.held, load);
+        }
         Ok(())
     }
 

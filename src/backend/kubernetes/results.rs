@@ -82,8 +82,8 @@ impl Channels<'_> {
     pub async fn collect(&self, pod: &str, message: &str) -> Result<Option<Results>> {
         let payload = match serde_json::from_str::<Message>(message) {
             Ok(Message::Payload(payload)) => payload,
-            Ok(Message::Stream { stream }) => self.from_stream(pod, &stream).await?,
-            Ok(Message::Slot { slot }) => self.from_slot(&slot).await?,
+            Ok(Message::Stream { stream }) => self.take_stream(pod, &stream).await?,
+            Ok(Message::Slot { slot }) => self.take_slot(&slot).await?,
             Err(_) => return Ok(None),
         };
         self.take(payload).await.map(Some)
@@ -103,26 +103,26 @@ impl Channels<'_> {
         at_length(|| api.logs(pod, &params)).await.map_err(|error| self.access.refused::<Pod>("get log of", pod, &error))
     }
 
-    async fn from_stream(&self, pod: &str, stream: &Stream) -> Result<Payload> {
+    async fn take_stream(&self, pod: &str, stream: &Stream) -> Result<Payload> {
         let log = self.log(pod).await?;
         let bytes = streamed(&log)
             .filter(|bytes| bytes.len() == stream.bytes && hex(bytes) == stream.sha256)
-            .ok_or_else(|| lost(format!("the log of its container {RESULTS} in pod {pod} does not hold the {} bytes that it announced", stream.bytes)))?;
+            .ok_or_else(|| lost(&format!("the log of its container {RESULTS} in pod {pod} does not hold the {} bytes that it announced", stream.bytes)))?;
         let (head, files) = bytes.split_at(stream.payload.min(bytes.len()));
-        let payload = inflate(head).ok_or_else(|| lost("what it announced cannot be read".into()))?;
+        let payload = inflate(head).ok_or_else(|| lost("what it announced cannot be read"))?;
         let mut at = 0;
         for (name, file) in payload.files.iter().filter(|(_, file)| file.within.as_deref() == Some("stream")) {
-            let content = files.get(at..at + file.size).ok_or_else(|| lost(format!("{name} is not whole")))?;
+            let content = files.get(at..at + file.size).ok_or_else(|| lost(&format!("{name} is not whole")))?;
             at += file.size;
             self.put(name, content)?;
         }
         Ok(payload)
     }
 
-    async fn from_slot(&self, slot: &Slot) -> Result<Payload> {
+    async fn take_slot(&self, slot: &Slot) -> Result<Payload> {
         let at = format!("{}/0", self.slots);
         let bytes = self.artifacts.get(&at).await?.filter(|bytes| hex(bytes) == slot.sha256);
-        bytes.and_then(|bytes| inflate(&bytes)).ok_or_else(|| lost(format!("{at} in the artifact store is not what it put there")))
+        bytes.and_then(|bytes| inflate(&bytes)).ok_or_else(|| lost(&format!("{at} in the artifact store is not what it put there")))
     }
 
     /// A file of the run's folder, as if it had been written here.
@@ -154,7 +154,7 @@ impl Channels<'_> {
             for output in end.get_mut("outputs").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
                 note(output, &places);
             }
-            results.end = Some(serde_json::from_value(end).map_err(|error| lost(format!("its end cannot be read: {error}")))?);
+            results.end = Some(serde_json::from_value(end).map_err(|error| lost(&format!("its end cannot be read: {error}")))?);
         }
         Ok(results)
     }
@@ -173,12 +173,12 @@ impl Channels<'_> {
             }
         }
         if let Some(at) = zipped {
-            let bytes = self.artifacts.get(&at).await?.ok_or_else(|| lost(format!("{at} is not in the artifact store")))?;
-            let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(|error| lost(format!("{at} is no archive: {error}")))?;
+            let bytes = self.artifacts.get(&at).await?.ok_or_else(|| lost(&format!("{at} is not in the artifact store")))?;
+            let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(|error| lost(&format!("{at} is no archive: {error}")))?;
             for (name, file) in files.iter().filter(|(_, file)| file.within.as_deref() == Some("zip")) {
                 let mut content = Vec::with_capacity(file.size);
                 let read = archive.by_name(name).map_err(std::io::Error::other).and_then(|mut entry| entry.read_to_end(&mut content));
-                read.map_err(|error| lost(format!("{name} is not in {at}: {error}")))?;
+                read.map_err(|error| lost(&format!("{name} is not in {at}: {error}")))?;
                 self.put(name, &content)?;
             }
         }
@@ -212,7 +212,7 @@ fn hex(bytes: &[u8]) -> String {
     crate::model::name::Digest::of(bytes).as_str().to_owned()
 }
 
-fn lost(what: String) -> Error {
+fn lost(what: &str) -> Error {
     Error::invalid(
         "results",
         "",

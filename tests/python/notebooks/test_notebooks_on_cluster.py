@@ -39,8 +39,8 @@ def surroundings(kube: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_on_kubernetes(surroundings: Kube, tmp_path: Path) -> None:
     notebook = execute("02_on_kubernetes.ipynb", tmp_path)
     assert "9592" in shown(notebook, "str(run.logs())")
-    assert shown(notebook, ".map(") == "[25, 168, 1229, 9592]"
-    assert shown(notebook, "density.run(") == "0.09592"
+    assert shown(notebook, ".map(").endswith("[25, 168, 1229, 9592]")
+    assert shown(notebook, "density.run(").endswith("0.09592")
     assert "nothing to count" in shown(notebook, "failed.error")
     assert "Job" in shown(notebook, "dry_run=True")
 
