@@ -127,6 +127,12 @@ def test_a_pod_runs_what_buildkit_built_and_pushed(local_cluster: Cluster, names
     assert pod["status"]["containerStatuses"][0]["imageID"].endswith(digest)
 
 
+def test_an_image_that_was_pulled_from_the_registry_keeps_its_other_name(local_cluster: Cluster, namespace: str) -> None:
+    pulled = job("pulled", local_cluster.push("busybox:1"), ["true"], imagePullPolicy="Always")
+    run(local_cluster, namespace, "pulled", "complete", pulled)
+    run(local_cluster, namespace, "imported", "complete", job("imported", local_cluster.image("busybox:1"), ["true"]))
+
+
 def test_a_user_has_only_the_rights_that_were_given(cluster: Cluster | NamedCluster, namespace: str) -> None:
     kubeconfig = cluster.kubeconfig_of("ada", "scientists")
     with pytest.raises(RuntimeError, match="forbidden"):
