@@ -1,7 +1,7 @@
 """What the forked child does: its environment, then the user's function (or a program that takes its place)."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PLR0917, PTH109, S606
+# ruff: noqa: PLR0917, PTH109, PTH123, S606
 
 from __future__ import annotations
 
@@ -186,12 +186,22 @@ def _streams() -> None:
     faulthandler.enable(2)
 
 
+def _shares(venv: str) -> bool:
+    """Whether an environment has the packages of its interpreter, too (in a pod: what the image has). `site` then needs to know where those are."""
+    try:
+        with open(f"{venv}/pyvenv.cfg", encoding="utf-8") as file:
+            return any(line.replace(" ", "").strip().lower() == "include-system-site-packages=true" for line in file)
+    except OSError:
+        return False
+
+
 def _interpreter(venv: Any, search_path: Any) -> None:
     """What a plain start of Python would have set up and `-I -S` left out: site-packages, of this interpreter or of `venv` only."""
     if venv:
         # `site` finds the virtual environment by the interpreter's place.
         sys.executable = f"{venv}/bin/python"
-        sys.prefix = sys.exec_prefix = venv
+        if not _shares(venv):
+            sys.prefix = sys.exec_prefix = venv
     import site
 
     if not venv and os.geteuid() == os.getuid() and not os.environ.get("PYTHONNOUSERSITE"):

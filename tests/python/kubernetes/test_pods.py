@@ -89,9 +89,17 @@ def test_where_no_node_fits_it_waits_and_says_so(here: Kube) -> None:
 
 def test_a_taint_keeps_runs_away_that_do_not_tolerate_it(here: Kube, made: Any) -> None:
     # A node without a kubelet: what is bound to it goes no further.
-    node = made("Node", "v1", "tainted", metadata={"labels": {"example.com/tainted": "yes"}}, spec={"taints": [{"key": "example.com/gpu", "effect": "NoSchedule"}]})
+    node = made(
+        "Node",
+        "v1",
+        "tainted",
+        metadata={"labels": {"example.com/tainted": "yes"}},
+        spec={"taints": [{"key": "example.com/gpu", "effect": "NoSchedule"}]},
+    )
     capacity = {"cpu": "4", "memory": "8Gi", "pods": "10", "ephemeral-storage": "10Gi"}
-    here.kubectl("patch", "node", node, "--subresource=status", "-p", json.dumps({"status": {"capacity": capacity, "allocatable": capacity}}))
+    here.kubectl(
+        "patch", "node", node, "--subresource=status", "-p", json.dumps({"status": {"capacity": capacity, "allocatable": capacity}})
+    )
     there = {"example.com/tainted": "yes"}
     kept = who.run(node_selector=there)
     assert wait_until(lambda: "untolerated taint" in messages(kept), 60), messages(kept)
@@ -170,9 +178,16 @@ def test_a_template_says_the_rest(here: Kube) -> None:
             "volumes": [{"name": "shared", "emptyDir": {}}],
             "init_containers": [
                 shared(name="fetch", image=here.image("busybox:1"), command=["sh", "-c", "echo it > /shared/fetched"]),
-                {"name": "beside", "image": here.image("busybox:1"), "command": ["sh", "-c", "trap exit TERM; sleep 3600 & wait"], "restartPolicy": "Always"},
+                {
+                    "name": "beside",
+                    "image": here.image("busybox:1"),
+                    "command": ["sh", "-c", "trap exit TERM; sleep 3600 & wait"],
+                    "restartPolicy": "Always",
+                },
             ],
-            "containers": [shared(name="main", args=["ignored"], env=[{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}])],
+            "containers": [
+                shared(name="main", args=["ignored"], env=[{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}])
+            ],
         },
     }
     run = fetched.run(pod_template=template)

@@ -85,7 +85,12 @@ def test_config_maps_and_secrets_are_files(here: Kube) -> None:
     here.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "data": {"key.pem": hidden}})
     volumes = [
         {"volume_type": "config_map", "name": "settings", "mount_path": "/etc/all"},
-        {"volume_type": "config_map", "name": "some", "mount_path": "/etc/some", "spec": {"name": "settings", "items": {"app.yaml": "deep/app.yaml"}}},
+        {
+            "volume_type": "config_map",
+            "name": "some",
+            "mount_path": "/etc/some",
+            "spec": {"name": "settings", "items": {"app.yaml": "deep/app.yaml"}},
+        },
         {"volume_type": "secret", "name": "keys", "mount_path": "/etc/keys"},
         {"volume_type": "secret", "name": "absent", "mount_path": "/etc/absent", "spec": {"secret_name": "no-such", "optional": True}},
     ]
