@@ -53,8 +53,12 @@ tools:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq --no-install-recommends strace faketime podman busybox-static >/dev/null; fi
 
+# What every change is tested with on a cluster. All of those tests (`make test-cluster`) take half an hour more on two cores.
+ON_CLUSTER := $(addprefix tests/python/kubernetes/test_,lifecycle.py quickstart.py goldens.py)
+
 test-python: $(VENV)/.wheel servers tools cluster-programs  ## Everything else, against the installed wheel, real servers and a real cluster.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not cluster"
+	$(BIN)/python -m pytest $(ON_CLUSTER)
 
 cluster-programs: | $(BIN)/python  ## Build what the cluster of the tests runs, where KUBECONFIG names none and this machine can have one.
 	$(BIN)/python -m tests.cluster build
@@ -65,7 +69,7 @@ cluster: | $(BIN)/python  ## Start a real single-node Kubernetes on this machine
 cluster-down: | $(BIN)/python  ## Remove all of it.
 	$(BIN)/python -m tests.cluster down
 
-test-cluster: $(VENV)/.wheel servers cluster-programs  ## Only the tests on a cluster.
+test-cluster: $(VENV)/.wheel servers cluster-programs  ## All tests on a cluster.
 	$(BIN)/python -m pytest -m cluster
 
 bench: $(VENV)/.wheel  ## Measure against peers; writes benchmarks/RESULTS.md.
