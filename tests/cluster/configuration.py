@@ -106,8 +106,6 @@ def _kubelet() -> dict[str, object]:
         "maxPods": 200,
         "serializeImagePulls": False,
         "eventRecordQPS": 0,
-        # Else an image that some pod pulled from the registry may be used by its other names, which nobody can pull, no more.
-        "imagePullCredentialsVerificationPolicy": "NeverVerify",
         # A test machine's disk may be nearly full; and our images could not be pulled again, so they are never collected.
         "imageGCHighThresholdPercent": 100,
         # An image that a pod pulled from the registry would count as pulled under the name of ours, too, which no registry has.
