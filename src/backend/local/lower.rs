@@ -23,8 +23,9 @@ pub type Tool<'a> = &'a dyn Fn() -> Result<&'a Path>;
 pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Function, load: &Load) -> Result<Value> {
     let Load { run, plan, inputs, .. } = load;
     let workload = match plan {
-        Plan::Task(workload) | Plan::Service(workload) | Plan::Build(workload) => workload,
-        Plan::Manifests(_) => {
+        Plan::Task(workload) | Plan::Build(workload) => workload,
+        Plan::Service(workload) if !matches!(workload.process, Process::Container(_)) => workload,
+        Plan::Service(_) | Plan::Manifests(_) => {
             return Err(Error::invalid(
                 "action",
                 &run.action,
