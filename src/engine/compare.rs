@@ -33,7 +33,7 @@ fn telling(run: &Run) -> Value {
         record.remove(field);
     }
     if let Some(Value::Object(provenance)) = record.get_mut("provenance") {
-        for identity in ["pid", "job", "pod"] {
+        for identity in ["pid", "job", "deployment", "pod"] {
             provenance.remove(identity);
         }
     }

@@ -100,6 +100,27 @@ const fn one() -> u32 {
     1
 }
 
+impl Event {
+    /// When it happened, in seconds since the epoch. To be read, or set right.
+    #[must_use]
+    pub fn time(&mut self) -> &mut f64 {
+        match self {
+            Self::Pending { time }
+            | Self::Notice { time, .. }
+            | Self::Running { time, .. }
+            | Self::Ready { time, .. }
+            | Self::Unready { time, .. }
+            | Self::Mark { time, .. }
+            | Self::Metric { time, .. }
+            | Self::Result { time, .. }
+            | Self::Entity { time, .. }
+            | Self::Provenance { time, .. }
+            | Self::Retry { time, .. } => time,
+            Self::End(end) => &mut end.time,
+        }
+    }
+}
+
 /// An entity as the runner logged it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoggedEntity {

@@ -1,6 +1,5 @@
 //! Steps *observe* and *finish*: what is on the board becomes news of a run; with its end, its results are fetched.
 
-use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use k8s_openapi::api::batch::v1::Job;
@@ -13,7 +12,7 @@ use super::pack::slots_at;
 use super::results::{Channels, Results};
 use super::seen::{JobEnd, SeenPod};
 use super::watch::Sight;
-use super::{Cluster, Kubernetes, logs, name, provenance, recover, stop};
+use super::{Cluster, Kubernetes, logs, name, provenance, recover, stop, timing};
 use crate::backend::News;
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
@@ -30,6 +29,7 @@ impl Kubernetes {
     pub(super) async fn collect(&self, cluster: &Cluster, run: &Run) -> Result<News> {
         let sight = cluster.watches.board.sight_of(run);
         let mut events = news::events(run, &sight, now());
+        timing::note(run, &sight, &mut events, now());
         let end = match news::stand(run, &sight) {
             Stand::Open => {
                 stop::go_on(&cluster.access, run, &sight).await?;
@@ -38,13 +38,13 @@ impl Kubernetes {
             Stand::Absent => self.absent(cluster, run).await?,
             Stand::Held { end } => self.held(cluster, run, end.is_some()).await?,
             Stand::Stopped { pod } => {
-                let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
+                let results = self.results(cluster, run, &sight, pod.as_deref()).await?.unwrap_or_default();
                 events.extend(results.events);
                 Some(results.end.filter(|end| end.state == State::Stopped).unwrap_or_else(stopped))
             }
             Stand::GivenUp(why) => Some(End { error: Some(*why), ..End::at(State::Error, now()) }),
             Stand::Gone { pod } => {
-                let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
+                let results = self.results(cluster, run, &sight, pod.as_deref()).await?.unwrap_or_default();
                 events.extend(results.events);
                 let asked = asked(run, &sight);
                 // Told to end, the runner cannot know by whom.
@@ -55,7 +55,7 @@ impl Kubernetes {
                 }
             }
             Stand::Ended { pod, end, complete } => {
-                let results = self.results(cluster, run, pod.as_deref()).await?.unwrap_or_default();
+                let results = self.results(cluster, run, &sight, pod.as_deref()).await?.unwrap_or_default();
                 let mut ended = match results.end.filter(|told| complete || asked(run, &sight) || told.state != State::Stopped) {
                     Some(told) => told,
                     None if !complete && asked(run, &sight) => stopped(),
@@ -78,8 +78,9 @@ impl Kubernetes {
         if end.is_some() || events.iter().any(|event| matches!(event, Event::Running { .. })) {
             events.extend(provenance::event(run, &sight, now()));
         }
-        if let Some(end) = end {
-            events.extend(marks(run, &sight));
+        if let Some(mut end) = end {
+            events.extend(timing::of_none(run, &sight, now()));
+            end.time = end.time.min(now());
             events.push(Event::End(Box::new(end)));
         }
         let folded = run.folded + events.len() as u64;
@@ -118,7 +119,7 @@ impl Kubernetes {
     }
 
     /// What came back from a pod that has ended.
-    async fn results(&self, cluster: &Cluster, run: &Run, pod: Option<&SeenPod>) -> Result<Option<Results>> {
+    async fn results(&self, cluster: &Cluster, run: &Run, sight: &Sight, pod: Option<&SeenPod>) -> Result<Option<Results>> {
         // What an image's own program leaves as its last words is no message of ours.
         let Some(pod) = pod.filter(|pod| pod.container(name::RESULTS).is_some()) else { return Ok(None) };
         let folder = self.folder(run.id);
@@ -132,10 +133,14 @@ impl Kubernetes {
             }
             other => other?,
         };
-        match told {
-            None if !pod.gone => channels.remains(&pod.name).await,
-            told => Ok(told),
+        let mut told = match told {
+            None if !pod.gone => channels.remains(&pod.name).await?,
+            told => told,
+        };
+        if let Some(Results { events, end }) = &mut told {
+            timing::told(run, sight, pod, events, end.as_mut(), now());
         }
+        Ok(told)
     }
 
     /// A run that has no Job: not yet, never, or no more.
@@ -216,27 +221,4 @@ fn completed(pod: Option<&SeenPod>, time: f64) -> End {
         shape: Some("none".into()),
         ..End::at(State::Completed, ended.finished.unwrap_or(time))
     }
-}
-
-/// How long each part of the way took, from what the cluster says of it.
-fn marks(run: &Run, sight: &Sight) -> Vec<Event> {
-    let Some(job) = &sight.job else { return Vec::new() };
-    let pods = news::pods(run, sight);
-    let Some(pod) = pods.last() else { return Vec::new() };
-    let submitted = run.created.as_duration().as_secs_f64();
-    let begun = news::begun(pod);
-    let mut marks: BTreeMap<&str, f64> = BTreeMap::new();
-    marks.insert("api", job.created - submitted);
-    marks.insert("queue", job.started.unwrap_or(job.created) - job.created);
-    if let Some(scheduled) = pod.scheduled {
-        marks.insert("scheduling", scheduled - pod.created);
-        if let Some(begun) = begun {
-            marks.insert("init", begun - scheduled);
-        }
-    }
-    marks
-        .into_iter()
-        .filter(|(name, _)| !run.marks.contains_key(*name))
-        .map(|(name, seconds)| Event::Mark { time: job.created, name: name.into(), seconds: seconds.max(0.0) })
-        .collect()
 }

@@ -27,6 +27,7 @@ mod stop;
 mod stream;
 mod sync;
 mod target;
+mod timing;
 mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -54,6 +55,7 @@ use lower::{Owner, Surroundings, Version};
 pub use object::container::SIDECAR;
 pub use results::STORED;
 use target::Target;
+use timing::Handed;
 use watch::{Board, Watches};
 
 /// What a run may send through its sidecar's log, in bytes.
@@ -225,6 +227,13 @@ impl Kubernetes {
             let runner = self.runner().await?;
             cluster.provide(runner).await?;
         }
+        let sent = now();
+        self.send(&cluster, first, lowered, luggage).await?;
+        cluster.watches.board.hand_over(&name::of_run(&first.run), Handed { sent, answered: now() });
+        Ok(())
+    }
+
+    async fn send(&self, cluster: &Cluster, first: &Load, lowered: &Value, luggage: Luggage) -> Result<()> {
         if first.run.service.is_some() {
             return Box::pin(cluster.access.hand_over_service(lowered, luggage)).await;
         }
@@ -247,6 +256,10 @@ impl std::ops::Deref for ClusterRef {
         // It was initialised before this was made, and a cell is never emptied.
         self.0.get().unwrap_or_else(|| unreachable!())
     }
+}
+
+fn now() -> f64 {
+    crate::model::time::now().as_duration().as_secs_f64()
 }
 
 fn target_of(run: &Run) -> Result<Target> {

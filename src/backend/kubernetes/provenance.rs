@@ -7,7 +7,7 @@ use super::watch::Sight;
 use crate::model::event::Event;
 use crate::model::run::Run;
 
-/// What the record does not say yet: `job` and `pod` (name and uid), `node`, `images` (by container, as `name@digest`), of the last pod. None where that is nothing.
+/// What the record does not say yet: `job` or `deployment` and `pod` (name and uid), `node`, `images` (by container, as `name@digest`), of the last pod. None where that is nothing.
 pub fn event(run: &Run, sight: &Sight, time: f64) -> Option<Event> {
     let facts = facts(run, sight);
     let known = facts.iter().all(|(name, value)| run.provenance.get(name) == Some(value));
@@ -17,7 +17,10 @@ pub fn event(run: &Run, sight: &Sight, time: f64) -> Option<Event> {
 fn facts(run: &Run, sight: &Sight) -> Map<String, Value> {
     let mut facts = Map::new();
     if let Some(job) = &sight.job {
-        facts.insert("job".into(), json!({"name": super::name::of_run(run), "uid": job.uid}));
+        facts.insert("job".into(), json!({"name": job.name, "uid": job.uid}));
+    }
+    if let Some(deployment) = &sight.deployment {
+        facts.insert("deployment".into(), json!({"name": super::name::of_run(run), "uid": deployment.uid}));
     }
     let Some(pod) = news::pods(run, sight).pop() else { return facts };
     facts.insert("pod".into(), json!({"name": pod.name, "uid": pod.uid}));

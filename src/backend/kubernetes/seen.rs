@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::name;
+use super::timing::Observed;
 use crate::model::run::Failure;
 
 /// A Job as the API server told last.
@@ -74,6 +75,8 @@ pub struct SeenPod {
     pub containers: Vec<SeenContainer>,
     pub deleting: bool,
     pub gone: bool,
+    /// When this process saw what.
+    pub observed: Observed,
 }
 
 /// A container of a pod.
@@ -184,6 +187,7 @@ impl SeenPod {
             containers: init.chain(main).collect(),
             deleting: pod.metadata.deletion_timestamp.is_some(),
             gone: false,
+            observed: Observed::default(),
         })
     }
 

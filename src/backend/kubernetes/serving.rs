@@ -16,7 +16,7 @@ use super::name::{self, HELD, MAIN, MANAGER, STOPPED};
 use super::news::{self, begun};
 use super::seen::{SeenPod, seconds};
 use super::watch::Sight;
-use super::{Cluster, Kubernetes};
+use super::{Cluster, Kubernetes, provenance, timing};
 use crate::backend::{Answer, Call, Luggage, News};
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
@@ -90,6 +90,13 @@ impl Kubernetes {
                 (events, end)
             }
         };
+        timing::note(run, &sight, &mut events, now());
+        if end.is_some() || events.iter().any(|event| matches!(event, Event::Running { .. })) {
+            events.extend(provenance::event(run, &sight, now()));
+        }
+        if end.is_some() {
+            events.extend(timing::of_none(run, &sight, now()));
+        }
         events.extend(end.map(|end| Event::End(Box::new(end))));
         let folded = run.folded + events.len() as u64;
         Ok(News { events, folded, more: false })

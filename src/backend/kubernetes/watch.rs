@@ -17,8 +17,10 @@ use super::name::{self, MANAGED_BY};
 use super::seen::{SeenJob, SeenPod, seconds};
 use super::serving::SeenDeployment;
 use super::stream::{self, Source, Told};
+use super::timing::{Handed, Observed};
 use crate::error::{Error, Result};
 use crate::model::run::Run;
+use crate::model::time;
 
 /// How many of the newest warnings about one object are kept.
 const NOTICES: usize = 20;
@@ -45,9 +47,24 @@ pub struct Sight {
     pub pods: BTreeMap<String, SeenPod>,
     /// About the Job itself and its pods, by the object's name.
     pub notices: BTreeMap<String, Vec<Notice>>,
+    /// When this process handed it over, if it did.
+    pub handed: Option<Handed>,
 }
 
 impl Sight {
+    /// When the Job or Deployment was made.
+    #[must_use]
+    pub fn made(&self) -> Option<f64> {
+        self.job.as_ref().map(|job| job.created).or_else(|| self.deployment.as_ref().map(|deployment| deployment.created))
+    }
+
+    /// A pod is there, in this state.
+    fn see(&mut self, mut pod: SeenPod) {
+        let before = self.pods.get(&pod.name).map(|before| &before.observed);
+        pod.observed = Observed::now(&pod, before, time::now().as_duration().as_secs_f64());
+        self.pods.insert(pod.name.clone(), pod);
+    }
+
     /// Whether the Job or Deployment is there.
     #[must_use]
     pub fn is_there(&self) -> bool {
@@ -111,6 +128,11 @@ impl Board {
                 }
             }
         }
+    }
+
+    /// This process handed a Job or Deployment over.
+    pub fn hand_over(&self, name: &str, handed: Handed) {
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().handed = Some(handed);
     }
 
     /// Tells who follows a Job.
@@ -220,12 +242,12 @@ impl Watched for Deployment {
 impl Watched for Pod {
     fn see(&self, board: &Board) {
         if let Some(pod) = SeenPod::of(self) {
-            board.change(&base(&pod.job), |sight| drop(sight.pods.insert(pod.name.clone(), pod)));
+            board.change(&base(&pod.job), |sight| sight.see(pod));
         }
     }
     fn miss(&self, board: &Board) {
         if let Some(pod) = SeenPod::of(self) {
-            board.change(&base(&pod.job), |sight| drop(sight.pods.insert(pod.name.clone(), SeenPod { gone: true, ..pod })));
+            board.change(&base(&pod.job), |sight| sight.see(SeenPod { gone: true, ..pod }));
         }
     }
     fn listed(board: &Board, listed: &std::collections::HashSet<String>) {
