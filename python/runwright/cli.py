@@ -103,6 +103,15 @@ def split_target(target: str) -> tuple[str, str]:
     return head, function
 
 
+def rehearse_run(function: Record, call: Record) -> list[Record]:
+    """What `start_run` would hand over, checked by the place where it would execute. Arguments and errors are those of `start_run`."""
+    from .functions import _of
+    from .options import Call
+    from .submit import submit
+
+    return list(submit(_of(function), Call(call["parameters"], call["inputs"], {**call["options"], "dry_run": True})))
+
+
 def start_run(function: Record, call: Record) -> Record:
     """Start a run of a saved version and give its record. With `options.inline` the record has ended.
 

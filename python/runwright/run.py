@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .entities import Entity
     from .functions import Function
+    from .manifests import Manifests
     from .response import Response
 
 Record = dict[str, Any]
@@ -367,6 +368,16 @@ class Run(AsyncVerbs):
         from .timeline import timeline
 
         return timeline(self.record)
+
+    def manifest(self) -> Manifests:
+        """What was handed over, as it is there now: the objects of the cluster, or what a local runner reads. Values of secrets are `***`.
+
+        Raises:
+            NotFoundError: it was removed.
+        """
+        from .manifests import Manifests
+
+        return Manifests(engine().manifest(self.id).wait())
 
     def lineage(self) -> Record:
         """`{"reads": [keys], "makes": [keys]}`."""

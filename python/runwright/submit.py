@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from .functions import Function
     from .manifests import Manifests
-    from .run_list import RunList
 
 Record = dict[str, Any]
 
@@ -28,7 +27,7 @@ def submit(function: Function, call: Call) -> Any:
 
     request, arguments = request_of(function, call)
     if call.options.get("dry_run"):
-        return _rehearse(request, arguments)
+        return _rehearse([request], [arguments])
     if call.options.get("inline"):
         from .inline import run_inline
 
@@ -49,7 +48,7 @@ async def submit_async(function: Function, call: Call) -> Any:
     if call.options.get("dry_run"):
         import asyncio
 
-        return await asyncio.to_thread(_rehearse, request, arguments)
+        return await asyncio.to_thread(_rehearse, [request], [arguments])
     if call.options.get("inline"):
         import asyncio
 
@@ -64,22 +63,24 @@ async def submit_async(function: Function, call: Call) -> Any:
     return await run.wait_async() if call.options.get("wait") else run
 
 
-def _rehearse(request: Record, arguments: Arguments) -> Manifests:
-    """What would be handed over, checked by the place where it would execute; nothing is recorded, and nothing left there."""
-    from .manifests import Manifests
-
-    try:
-        lowered = engine().rehearse(request).wait()
-    finally:
-        arguments.discard()
-    return Manifests(lowered if isinstance(lowered, list) else [lowered])
-
-
-def submit_map(function: Function, calls: list[Call]) -> RunList:
-    """Submit many calls as one fan-out: all are recorded, or none."""
+def submit_map(function: Function, calls: list[Call]) -> Any:
+    """Submit many calls as one fan-out: all are recorded, or none. The runs, or with `dry_run` what would be handed over."""
     from .run import Run
     from .run_list import RunList
 
+    if any(call.options.get("dry_run") for call in calls):
+        return _rehearse(*_requests(function, calls))
+    requests, staged = _requests(function, calls)
+    try:
+        runs = RunList([Run(record) for record in engine().submit(requests).wait()])
+    except BaseException:
+        _discard(staged)
+        raise
+    return runs.wait() if calls and calls[0].options.get("wait") else runs
+
+
+def _requests(function: Function, calls: list[Call]) -> tuple[list[Record], list[Arguments]]:
+    """The requests of a fan-out, and what was staged for them."""
     fan_out = _fan_out_id()
     requests: list[Record] = []
     staged: list[Arguments] = []
@@ -92,12 +93,25 @@ def submit_map(function: Function, calls: list[Call]) -> RunList:
             request["map"] = {"id": fan_out, "index": index, "of": len(calls)}
             requests.append(request)
             staged.append(arguments)
-        runs = RunList([Run(record) for record in engine().submit(requests).wait()])
     except BaseException:
-        for arguments in staged:
-            arguments.discard()
+        _discard(staged)
         raise
-    return runs.wait() if calls and calls[0].options.get("wait") else runs
+    return requests, staged
+
+
+def _rehearse(requests: list[Record], staged: list[Arguments]) -> Manifests:
+    """What would be handed over, checked by the place where it would execute; no run is recorded, and nothing left there."""
+    from .manifests import Manifests
+
+    try:
+        return Manifests(engine().rehearse(requests).wait())
+    finally:
+        _discard(staged)
+
+
+def _discard(staged: list[Arguments]) -> None:
+    for arguments in staged:
+        arguments.discard()
 
 
 def _fan_out_id() -> str:
@@ -130,6 +144,8 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
     record = function.record
     request: Record = {"project": function.project, "function": function.name, "version": record["version"]}
     request.update(_place(options))
+    if options.get("inline") and options.get("dry_run"):
+        raise InvalidError("inline=True and dry_run=True contradict each other", field="dry_run", value=True, cure="give one of them")
     for name in ("action", "resources", "envs", "secrets", "timeout", "grace", "labels", "cache"):
         if options.get(name) is not None:
             request[name] = options[name]
@@ -195,6 +211,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "cache": (bool, "True or False"),
     "inline": (bool, "True or False"),
     "wait": (bool, "True or False"),
+    "dry_run": (bool, "True or False"),
     "local_execution": (bool, "True or False"),
 }
 

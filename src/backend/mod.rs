@@ -4,6 +4,7 @@
 
 pub mod kubernetes;
 pub mod local;
+mod signed;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -145,8 +146,15 @@ pub trait Backend: Send + Sync {
     fn abandon(&self, run: &Run, why: &Error);
 
     /// Checks with the place itself, without leaving anything there, that it would take what was lowered. Gives what it would make of it.
-    async fn rehearse(&self, _loads: &[Load], lowered: &Value) -> Result<Value> {
-        Ok(lowered.clone())
+    async fn rehearse(&self, _loads: &[Load], lowered: &Value, _luggage: &Luggage) -> Result<Vec<Value>> {
+        let mut frozen = lowered.clone();
+        signed::hide(&mut frozen);
+        Ok(vec![frozen])
+    }
+
+    /// What was handed over of a run, as far as it is still there. Values of secrets are not in it.
+    async fn manifest(&self, _run: &Run) -> Result<Vec<Value>> {
+        Ok(Vec::new())
     }
 
     /// Whether a run that waits for others waits there by itself. Else [`Backend::release`] starts it.

@@ -92,6 +92,9 @@ pub trait Host {
     /// Where `--on` says that something is to run.
     fn place(&self, on: &str) -> Result<Place, Failure>;
 
+    /// What starting a run of a version would hand over.
+    fn rehearse(&self, function: &Function, call: &Call) -> Result<Vec<Value>, Failure>;
+
     /// What is known of the Python that this runs in, and where things are kept. Opens nothing.
     fn facts(&self) -> Result<Facts, Failure>;
 
@@ -238,6 +241,8 @@ mod tests {
             "runs --function f --state error --project p --limit 3 --before 0190f3a2 --json",
             "runs --all-projects",
             "run show 0190f3a2",
+            "run manifest 0190f3a2 --json",
+            "run train.py:train --on kubernetes --dry-run",
             "run logs 0190f3a2 -f --json",
             "run wait 0190f3a2 --timeout 10s",
             "run stop 0190f3a2",

@@ -50,15 +50,30 @@ impl Engine {
         outcomes.into_iter().collect::<Result<Vec<()>>>().map(|_| runs)
     }
 
-    /// What a submission would hand over, checked by the place itself. Nothing is recorded and nothing is left there.
-    pub async fn rehearse(self: &Arc<Self>, request: Request) -> Result<Value> {
-        let backend = self.backend(&request.on)?.clone();
-        let request = Request { cache: false, ..request };
-        let (_, parcels) = self.prepare_all(backend.as_ref(), vec![request]).await?;
-        match parcels.first() {
-            Some(parcel) => backend.rehearse(&parcel.loads, &parcel.lowered).await,
-            None => Ok(Value::Null),
+    /// What a submission would hand over, checked by the place itself. No run is recorded and nothing is left there.
+    pub async fn rehearse(self: &Arc<Self>, requests: Vec<Request>) -> Result<Vec<Value>> {
+        let Some(on) = requests.first().map(|request| request.on.clone()) else { return Ok(Vec::new()) };
+        let backend = self.backend(&on)?.clone();
+        let anew = requests.into_iter().map(|request| Request { cache: false, ..request }).collect();
+        let (_, parcels) = self.prepare_all(backend.as_ref(), anew).await?;
+        let mut manifests = Vec::new();
+        for parcel in &parcels {
+            manifests.extend(backend.rehearse(&parcel.loads, &parcel.lowered, &parcel.luggage).await?);
         }
+        Ok(manifests)
+    }
+
+    /// What was handed over of a run, while it is there.
+    pub async fn manifest(&self, text: &str) -> Result<Vec<Value>> {
+        let run = self.find_run(text).await?;
+        let gone = |why: &str| {
+            Error::not_found("run", text, format!("what was handed over of run {} is not there: {why}", run.id), "run.reproduce(dry_run=True) shows what it would be now")
+        };
+        if Self::is_inline(&run) {
+            return Err(gone("it ran inline"));
+        }
+        let manifests = self.backend(run.backend.as_str())?.manifest(&run).await?;
+        if manifests.is_empty() { Err(gone("it was removed")) } else { Ok(manifests) }
     }
 
     /// Steps 1 to 4: everything that can be wrong is found here, before anything is created. Gives all runs, and what is to be handed over.

@@ -8,6 +8,7 @@ use pyo3::types::PyTuple;
 use pythonize::{depythonize, pythonize};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::errors::carry;
 use super::threads;
@@ -53,6 +54,10 @@ impl Host for Interpreter<'_> {
 
     fn start(&self, function: &Function, call: &Call) -> Result<Run, Failure> {
         self.call("start_run", &[function, call])
+    }
+
+    fn rehearse(&self, function: &Function, call: &Call) -> Result<Vec<Value>, Failure> {
+        self.call("rehearse_run", &[function, call])
     }
 
     fn place(&self, on: &str) -> Result<Place, Failure> {

@@ -73,9 +73,15 @@ impl Engine {
     }
 
     /// What a submission would hand over, checked by the place itself.
-    fn rehearse(&self, request: &Bound<'_, PyAny>) -> PyResult<Pending> {
-        let (core, request): (_, Request) = (self.0.clone(), depythonize(request)?);
-        Ok(Pending::new(async move { core.rehearse(request).await }))
+    fn rehearse(&self, requests: &Bound<'_, PyAny>) -> PyResult<Pending> {
+        let (core, requests): (_, Vec<Request>) = (self.0.clone(), depythonize(requests)?);
+        Ok(Pending::new(async move { core.rehearse(requests).await }))
+    }
+
+    /// What was handed over of a run.
+    fn manifest(&self, text: String) -> Pending {
+        let core = self.0.clone();
+        Pending::new(async move { core.manifest(&text).await })
     }
 
     /// For people: where the store, the artifacts and the local files are.

@@ -238,16 +238,6 @@ impl Access {
         }
     }
 
-    /// What the API server would make of it. Secret values are not sent.
-    pub async fn rehearse(&self, lowered: &Value) -> Result<Value> {
-        let job: Job = typed(lowered.get("job").cloned().unwrap_or_default())?;
-        let (api, params) = (self.api::<Job>(), PostParams { dry_run: true, field_manager: Some(MANAGER.into()) });
-        let made = patiently(|| api.create(&params, &job)).await.map_err(|error| self.refused::<Job>("create", &job.name_any(), &error))?;
-        let mut manifests = vec![serde_json::to_value(&made).unwrap_or_default()];
-        manifests.extend(lowered.get("code").filter(|code| !code.is_null()).cloned());
-        Ok(Value::Array(manifests))
-    }
-
     /// What goes along with a Job (or Deployment) and belongs to it: the Secret, then the luggage.
     pub async fn attach<K: Resource>(&self, to: &K, owner: OwnerReference, secrets: BTreeMap<String, String>, pieces: Vec<Bytes>, doubt: &Doubt) -> Result<()> {
         let name = to.name_any();

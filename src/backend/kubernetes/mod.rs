@@ -11,6 +11,7 @@ mod held;
 pub mod inspect;
 mod logs;
 pub mod lower;
+mod manifest;
 pub mod name;
 mod news;
 mod object;
@@ -358,9 +359,17 @@ impl Backend for Kubernetes {
         Ok(())
     }
 
-    async fn rehearse(&self, loads: &[Load], lowered: &Value) -> Result<Value> {
-        let Some(first) = loads.first() else { return Ok(Value::Null) };
-        self.cluster_of(&first.run).await?.access.rehearse(lowered).await
+    async fn rehearse(&self, loads: &[Load], lowered: &Value, luggage: &Luggage) -> Result<Vec<Value>> {
+        let Some(first) = loads.first() else { return Ok(Vec::new()) };
+        self.cluster_of(&first.run).await?.access.rehearse(lowered, luggage).await
+    }
+
+    async fn manifest(&self, run: &Run) -> Result<Vec<Value>> {
+        let cluster = self.cluster_of(run).await?;
+        // It may have been started anew with another Job.
+        cluster.watches.ready().await?;
+        let name = cluster.watches.board.sight_of(run).job.map_or_else(|| name::of_run(run), |job| job.name);
+        cluster.access.manifest(run, &name).await
     }
 
     fn reaches(&self, run: &Run) -> bool {

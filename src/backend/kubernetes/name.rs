@@ -36,6 +36,9 @@ pub const GIVEN_UP: &str = "runwright.dev/given-up";
 /// An annotation of a Job that follows one whose attempt failed: what is said of each attempt before it, as a JSON list of text.
 pub const ATTEMPTS: &str = "runwright.dev/attempts-before";
 
+/// How the name of the ConfigMap with the runner begins.
+pub const OF_RUNNER: &str = "runwright-runner-";
+
 /// The containers of a run's pod.
 pub const MAIN: &str = "main";
 pub const RESULTS: &str = "results";
@@ -88,7 +91,7 @@ pub fn of_code(source: &Digest) -> String {
 /// The ConfigMap with the runner.
 #[must_use]
 pub fn of_runner(digest: &Digest) -> String {
-    format!("runwright-runner-{}", &digest.as_str()[..16])
+    format!("{OF_RUNNER}{}", &digest.as_str()[..16])
 }
 
 /// The id in a Job's name.

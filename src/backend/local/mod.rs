@@ -206,6 +206,12 @@ impl Backend for Local {
         self.give_up(run, &self.folder(run), why);
     }
 
+    async fn manifest(&self, run: &Run) -> Result<Vec<Value>> {
+        let mut frozen = RunFolder::of(&self.home, run.id).frozen();
+        frozen.iter_mut().for_each(crate::backend::signed::hide);
+        Ok(frozen.into_iter().collect())
+    }
+
     fn reaches(&self, run: &Run) -> bool {
         run.reference.get("host") == Some(&json!(self.host)) && run.reference.get("folder") == Some(&json!(self.folder(run).path().display().to_string()))
     }

@@ -44,7 +44,7 @@ pub async fn here(engine: &Arc<Engine>) -> Check {
 pub async fn rehearse(engine: &Arc<Engine>, place: &Place) -> Check {
     let trial = Trial::begin(engine, place).await;
     let tried = match trial.request().await {
-        Ok(request) => engine.rehearse(request).await,
+        Ok(request) => engine.rehearse(vec![request]).await,
         Err(error) => Err(error),
     };
     let check = match tried {

@@ -2,6 +2,7 @@
 
 mod delete;
 mod logs;
+mod manifest;
 mod progress;
 mod resume;
 mod show;
@@ -22,7 +23,7 @@ use crate::model::state::State;
 /// `run …`
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, arg_required_else_help = true)]
-#[command(override_usage = "runwright run [OPTIONS] <FILE:FUNCTION>\n       runwright run <show|logs|wait|stop|resume|delete> <RUN>")]
+#[command(override_usage = "runwright run [OPTIONS] <FILE:FUNCTION>\n       runwright run <show|manifest|logs|wait|stop|resume|delete> <RUN>")]
 pub struct RunCommand {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -35,6 +36,8 @@ pub struct RunCommand {
 enum Verb {
     /// Show everything about a run
     Show(show::Show),
+    /// Print what was handed over of a run, as YAML
+    Manifest(manifest::Manifest),
     /// Print what a run printed
     Logs(logs::Logs),
     /// Wait until a run has ended
@@ -51,6 +54,7 @@ impl RunCommand {
     pub fn execute(self, host: &dyn Host, console: &mut Console) -> Outcome {
         match (self.verb, self.start) {
             (Some(Verb::Show(show)), _) => host.wait(Box::pin(show.execute(host.engine()?, console))),
+            (Some(Verb::Manifest(manifest)), _) => host.wait(Box::pin(manifest.execute(host.engine()?, console))),
             (Some(Verb::Logs(logs)), _) => host.wait(Box::pin(logs.execute(host.engine()?, console))),
             (Some(Verb::Wait(wait)), _) => host.wait(Box::pin(wait.execute(host.engine()?, console))),
             (Some(Verb::Stop(stop)), _) => host.wait(Box::pin(stop.execute(host.engine()?, console))),
@@ -58,7 +62,7 @@ impl RunCommand {
             (Some(Verb::Delete(delete)), _) => host.wait(Box::pin(delete.execute(host.engine()?, console))),
             (None, Some(start)) => start.execute(host, console),
             // The parser asks for one of them.
-            (None, None) => Err(Error::invalid("run", "", "run needs a target", "give FILE:FUNCTION, or show, logs, wait, stop, resume or delete and a run").into()),
+            (None, None) => Err(Error::invalid("run", "", "run needs a target", "give FILE:FUNCTION, or show, manifest, logs, wait, stop, resume or delete and a run").into()),
         }
     }
 }

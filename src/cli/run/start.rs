@@ -34,6 +34,9 @@ pub struct Start {
     /// Print the run's key and return
     #[arg(short, long)]
     detach: bool,
+    /// Check it as far as the place to run, and print what would be handed over as YAML
+    #[arg(long, conflicts_with_all = ["detach", "inline", "wait"])]
+    dry_run: bool,
     /// Execute in this process, for debugging
     #[arg(long, conflicts_with_all = ["detach", "on", "timeout", "retries"])]
     inline: bool,
@@ -87,6 +90,9 @@ impl Start {
             options: self.options()?,
             aside: self.json,
         };
+        if self.dry_run {
+            return super::manifest::print(&host.rehearse(&function, &call)?, self.json, console);
+        }
         let run = host.start(&function, &call)?;
         if self.detach {
             return if self.json { console.json(&run) } else { console.line(&run.key) }.map(|()| SUCCESS);
