@@ -136,13 +136,17 @@ def test_a_request_that_is_held_back_is_answered_later(client: Client, faults: F
     assert time.monotonic() - began >= 0.5
 
 
-def test_a_watch_is_passed_on_event_by_event_and_cut(client: Client, another: Client, faults: FaultProxy) -> None:
+def test_a_watch_is_passed_on_event_by_event_and_cut(client: Client, kube: Kube, faults: FaultProxy) -> None:
+    # Whatever the Role allows: this is about the proxy.
+    kube.kubectl("create", "rolebinding", "more", "--clusterrole=view", f"--user={kube.user}")
+    assert wait_until(lambda: client.ask("GET", "/services")[0] == 200, 10)
     faults.cut(3000, path="watch=")
     watch = client.watch("/services")
     seen = 0
     with pytest.raises(BROKEN):
         for number in range(100):
-            another.ask("POST", "/services", {**config_map(f"made-{number}"), "spec": {"ports": [{"port": 80}]}})
+            service = {**config_map(f"made-{number}"), "spec": {"ports": [{"port": 80}]}}
+            kube.api.request("POST", f"/api/v1/namespaces/{kube.namespace}/services", service)
             # Each as it is made: nothing is held back.
             line = watch.readline()
             if not line.endswith(b"\n"):
@@ -186,7 +190,7 @@ def test_where_nothing_moves_nothing_is_answered(client: Client, another: Client
 
 def test_the_api_server_goes_away_and_comes_back(client: Client, faults: FaultProxy, local_cluster: Cluster) -> None:
     client.ask("POST", "/configmaps", config_map("mine"))
-    watch = client.watch("/configmaps")
+    watch = client.watch("/pods")
     with local_cluster.without("kube-apiserver"):
         with contextlib.suppress(*BROKEN):
             watch.read()
