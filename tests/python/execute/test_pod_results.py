@@ -191,6 +191,20 @@ def test_results_is_told_to_end_before_the_run_began(pod: Pod) -> None:
     assert (results.returncode, told) == (0, "")
 
 
+def test_results_that_is_started_again_stays_until_it_is_told(pod: Pod) -> None:
+    """The kubelet ends a pod with other sidecars only while this one lives."""
+    pod.lay("def f(): return 1")
+    results, job = pod.start("results"), pod.start("job")
+    first = pod.came(job, results)
+    again = pod.start("results")
+    with pytest.raises(subprocess.TimeoutExpired):
+        again.wait(1.5)
+    again.terminate()
+    told, _ = again.communicate(timeout=10)
+    assert again.returncode == 0
+    assert told.splitlines()[-1] == first.printed.splitlines()[-1], "what it said before, for whoever reads only its last log"
+
+
 def handles_term(pid: int) -> bool:
     """Whether a process has a handler for SIGTERM."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

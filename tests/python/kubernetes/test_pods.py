@@ -199,6 +199,27 @@ def test_a_template_says_the_rest(here: Kube) -> None:
     assert not any("serviceaccount" in mount["mountPath"] for container in pod["spec"]["containers"] for mount in container["volumeMounts"])
 
 
+def test_a_sidecar_that_a_mesh_puts_first_delays_nothing(here: Kube) -> None:
+    run = who.run()
+    run.result()
+    # The same Job again, as an admission webhook of a mesh would change it: its own sidecar stands before ours.
+    template = job_of(here, run)["spec"]["template"]
+    template["metadata"]["labels"] = {"of": "mesh"}
+    mesh = {
+        "name": "mesh",
+        "image": here.image("busybox:1"),
+        "command": ["sh", "-c", "trap exit TERM; sleep 3600 & wait"],
+        "restartPolicy": "Always",
+    }
+    mesh["securityContext"] = template["spec"]["containers"][0]["securityContext"]
+    template["spec"]["initContainers"].insert(0, mesh)
+    here.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "meshed"}, "spec": {"template": template, "backoffLimit": 0}})
+    here.kubectl("wait", "--for=condition=complete", "job/meshed", "--timeout=120s")
+    (pod,) = here.get("pods", selector="of=mesh")
+    restarts = {status["name"]: status["restartCount"] for status in pod["status"]["initContainerStatuses"]}
+    assert restarts["results"] <= 1, "the kubelet ends the pod as soon as it was started again"
+
+
 def test_an_unknown_profile_is_refused(here: Kube) -> None:
     with pytest.raises(InvalidError, match='there is no profile "gpu"'):
         who.run(profile="gpu")
