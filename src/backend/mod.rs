@@ -195,6 +195,11 @@ pub trait Backend: Send + Sync {
         false
     }
 
+    /// Whether a run that was stopped goes on all the same: somebody with another store has resumed it.
+    async fn goes_on(&self, _run: &Run) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Lets a stopped run go on. Doing it twice is the same as once.
     async fn resume(&self, _run: &Run) -> Result<()> {
         Ok(())

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::key::{Key, KeyType};
 use crate::model::name::{Name, RunId};
 use crate::model::run::Run;
+use crate::model::state::State;
 use crate::store::{RunFilter, no_run};
 
 impl Engine {
@@ -61,6 +62,9 @@ impl Engine {
 
     /// A run's record after a look at what executes it.
     pub(super) async fn look_at(&self, run: Run) -> Result<Run> {
+        if run.state == State::Stopped {
+            return Box::pin(self.look_at_stopped(run)).await;
+        }
         if run.state.is_final() {
             return Ok(run);
         }

@@ -20,8 +20,25 @@ impl Engine {
             return Err(Error::conflict(format!("run {} cannot be resumed where it executed ({})", run.id, run.backend), "start it again with run.reproduce()"));
         }
         // Recorded first: whoever follows it finishes what this client may not come to do.
-        let resumed = self
-            .store
+        let resumed = self.reopen(&run).await?;
+        backend.resume(&resumed).await?;
+        drop(self.follow(&resumed));
+        Ok(resumed)
+    }
+
+    /// A stopped run as it is now: another client, with a store of its own, may have resumed it.
+    pub(super) async fn look_at_stopped(&self, run: Run) -> Result<Run> {
+        let Ok(backend) = self.backend(run.backend.as_str()) else { return Ok(run) };
+        // Where it cannot be looked at, it is as it was seen last.
+        if !backend.resumes(&run) || !backend.goes_on(&run).await.unwrap_or(false) {
+            return Ok(run);
+        }
+        let reopened = self.reopen(&run).await?;
+        self.look(backend.as_ref(), &reopened).await
+    }
+
+    async fn reopen(&self, run: &Run) -> Result<Run> {
+        self.store
             .update_run(run.id, |run| {
                 if run.state == State::Stopped {
                     run.transition(State::Resume, time::now(), None)?;
@@ -29,9 +46,6 @@ impl Engine {
                 }
                 Ok(true)
             })
-            .await?;
-        backend.resume(&resumed).await?;
-        drop(self.follow(&resumed));
-        Ok(resumed)
+            .await
     }
 }

@@ -16,6 +16,7 @@ use crate::model::function::Function;
 use crate::model::name::Digest;
 use crate::model::project::Project;
 use crate::model::run::Run;
+use crate::model::state::State;
 use crate::store::RunFilter;
 
 /// The action that makes an image of a version.
@@ -168,6 +169,9 @@ impl Engine {
         } else {
             backend.execute(&function, &loads, &lowered, luggage).await
         };
+        if let (Ok(()), Some(Load { run, .. })) = (&outcome, loads.first()) {
+            self.take_back_if_given_up(backend, run).await;
+        }
         for Load { run, .. } in &loads {
             match &outcome {
                 // Steps 6 and 7, observe and finish.
@@ -183,28 +187,29 @@ impl Engine {
         outcome
     }
 
+    /// A client on another machine, whose clock is wrong, may have recorded meanwhile that the run was never handed over: then it must not go on.
+    async fn take_back_if_given_up(&self, backend: &dyn Backend, run: &Run) {
+        let elsewhere = backend.gathers() && self.store.is_shared();
+        if elsewhere
+            && let Ok(Some(run)) = self.store.run(run.id).await
+            && run.state == State::Error
+        {
+            // Best effort: `gc` removes what stays.
+            let _ = backend.remove(&run).await;
+        }
+    }
+
     /// The image that was built of a version last.
     async fn built(&self, function: &Function) -> Result<Option<String>> {
-        let filter = RunFilter {
-            project: Some(function.project.clone()),
-            cache_key: Some(build_key(function)),
-            state: Some(crate::model::state::State::Completed),
-            limit: Some(1),
-            ..RunFilter::default()
-        };
+        let filter =
+            RunFilter { project: Some(function.project.clone()), cache_key: Some(build_key(function)), state: Some(State::Completed), limit: Some(1), ..RunFilter::default() };
         let build = self.store.runs(&filter).await?.pop();
         Ok(build.and_then(|run| run.results.get("image")?.as_str().map(str::to_owned)))
     }
 
     /// The newest completed run of the same version, parameters and inputs.
     pub(super) async fn cached(&self, run: &Run) -> Result<Option<Run>> {
-        let filter = RunFilter {
-            project: Some(run.project.clone()),
-            cache_key: run.cache_key.clone(),
-            state: Some(crate::model::state::State::Completed),
-            limit: Some(1),
-            ..RunFilter::default()
-        };
+        let filter = RunFilter { project: Some(run.project.clone()), cache_key: run.cache_key.clone(), state: Some(State::Completed), limit: Some(1), ..RunFilter::default() };
         Ok(self.store.runs(&filter).await?.pop())
     }
 

@@ -59,6 +59,12 @@ impl Store {
         Ok(Self { database, place })
     }
 
+    /// Whether clients on other machines may use it, too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.place.starts_with("postgres")
+    }
+
     /// Looks whether the database is whole. Gives what it is, for people.
     pub async fn check(&self) -> Result<String> {
         self.database.check().await

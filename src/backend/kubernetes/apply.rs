@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -15,7 +14,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::doubt::Doubt;
-use super::held::{held_deployment, held_job, let_deployment_go, let_job_go};
 use super::name::{self, MANAGER};
 use super::object::{config_map, secret};
 use super::patience::{Pace, is_answer, is_undone, once, passes};
@@ -130,7 +128,7 @@ impl Access {
     }
 
     /// A request that may be made twice: as patiently as any other, and where much depends on it for as long as the API server is away.
-    async fn surely<T, F, Answer>(&self, doubt: &Doubt, mut request: F) -> kube::Result<T>
+    pub async fn surely<T, F, Answer>(&self, doubt: &Doubt, mut request: F) -> kube::Result<T>
     where
         F: FnMut() -> Answer,
         Answer: Future<Output = kube::Result<T>>,
@@ -153,67 +151,6 @@ impl Access {
     /// Puts the runner where pods find it.
     pub async fn put_runner(&self, name: &str, zip: Bytes) -> Result<()> {
         self.share(&config_map::binary(name, name::SHARED, "runner", "runner.zip", zip), None, &Doubt::default()).await
-    }
-
-    /// Creates the Job, then what belongs to it. After an error it is certain that nothing of it is there; until then it goes on.
-    /// `held`: nothing of it starts before all that is there.
-    pub async fn hand_over(&self, job: &Job, code: Option<&ConfigMap>, held: bool, luggage: Luggage, doubt: &Doubt) -> Result<()> {
-        let created = if held { self.create(&held_job(job.clone()), doubt, Reads::Yes).await? } else { self.create(job, doubt, Reads::Yes).await? };
-        doubt.raise("what belongs to it is still on its way");
-        let along = async {
-            if let Some(code) = code {
-                self.share(code, Some(&OwnerReference { controller: None, ..owner(&created) }), doubt).await?;
-            }
-            self.attach(&created, owner(&created), luggage.secrets, luggage.pieces, doubt).await?;
-            if held { self.let_go(job, doubt).await } else { Ok(()) }
-        };
-        let Err(error) = along.await else { return Ok(()) };
-        // Its pod waits for what was refused: nothing of the user's has begun.
-        while let Err(failed) = super::stop::remove_job(self, &created.name_any()).await {
-            if !failed.passes() {
-                return Err(failed);
-            }
-        }
-        Err(error)
-    }
-
-    /// Creates the Deployment without pods, then what belongs to it, then lets the pods come. After an error nothing of it is there.
-    pub async fn hand_over_service(&self, lowered: &Value, luggage: Luggage) -> Result<()> {
-        let doubt = Doubt::default();
-        let part = |part: &str| lowered.get(part).cloned().unwrap_or_default();
-        let (deployment, service) = (typed::<Deployment>(part("deployment"))?, typed::<Option<Service>>(part("service"))?);
-        let code = typed::<Option<ConfigMap>>(part("code"))?;
-        let created = self.create(&held_deployment(deployment.clone()), &doubt, Reads::Yes).await?;
-        let owner = OwnerReference { api_version: "apps/v1".into(), kind: "Deployment".into(), ..owner(&created) };
-        let along = async {
-            if let Some(code) = &code {
-                self.share(code, Some(&OwnerReference { controller: None, ..owner.clone() }), &doubt).await?;
-            }
-            if let Some(mut service) = service {
-                service.metadata.owner_references = Some(vec![owner.clone()]);
-                self.create(&service, &doubt, Reads::Yes).await?;
-            }
-            self.attach(&created, owner.clone(), luggage.secrets, luggage.pieces, &doubt).await?;
-            self.let_service_go(&deployment).await
-        };
-        if let Err(error) = along.await {
-            super::serving::remove_deployment(self, &created.name_any()).await?;
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    async fn let_service_go(&self, deployment: &Deployment) -> Result<()> {
-        let (api, name, patch) = (self.api::<Deployment>(), deployment.name_any(), Patch::Merge(let_deployment_go(deployment)));
-        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        patiently(|| api.patch(&name, &params, &patch)).await.map(drop).map_err(|error| self.refused::<Deployment>("patch", &name, &error))
-    }
-
-    /// Lets a Job begin that was held back.
-    async fn let_go(&self, job: &Job, doubt: &Doubt) -> Result<()> {
-        let (api, name, patch) = (self.api::<Job>(), job.name_any(), Patch::Merge(let_job_go(job)));
-        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        self.surely(doubt, || api.patch(&name, &params, &patch)).await.map(drop).map_err(|error| self.refused::<Job>("patch", &name, &error))
     }
 
     /// Lets a Job go on that waited for other runs, with the inputs that have come. One that went on already stays as it is.

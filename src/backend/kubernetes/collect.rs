@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use k8s_openapi::api::batch::v1::Job;
 
-use super::apply::patiently;
+use super::confirm::{confirm, find};
 use super::diagnose::ended;
 use super::name::MAIN;
 use super::news::{self, Stand, Verdict};
@@ -27,7 +27,7 @@ const AFAR: f64 = 600.0;
 
 impl Kubernetes {
     pub(super) async fn collect(&self, cluster: &Cluster, run: &Run) -> Result<News> {
-        let sight = cluster.watches.board.sight_of(run);
+        let sight = confirm(&cluster.access, run, cluster.watches.board.sight_of(run)).await?;
         let mut events = news::events(run, &sight, now());
         timing::note(run, &sight, &mut events, now());
         let end = match news::stand(run, &sight) {
@@ -40,7 +40,10 @@ impl Kubernetes {
             Stand::Stopped { pod } => {
                 let results = self.results(cluster, run, &sight, pod.as_deref()).await?.unwrap_or_default();
                 events.extend(results.events);
-                Some(results.end.filter(|end| end.state == State::Stopped).unwrap_or_else(stopped))
+                let mut end = results.end.filter(|end| end.state == State::Stopped).unwrap_or_else(stopped);
+                // Whoever resumes it does so later than that, whatever the clocks say.
+                end.time = end.time.max(sight.job.as_ref().and_then(|job| job.stopped).unwrap_or_default());
+                Some(end)
             }
             Stand::GivenUp(why) => Some(End { error: Some(*why), ..End::at(State::Error, now()) }),
             Stand::Gone { pod } => {
@@ -59,6 +62,7 @@ impl Kubernetes {
                 let mut ended = match results.end.filter(|told| complete || asked(run, &sight) || told.state != State::Stopped) {
                     Some(told) => told,
                     None if !complete && asked(run, &sight) => stopped(),
+                    None if complete && sight.job.as_ref().is_some_and(|job| job.calls) => lost(),
                     None if complete => completed(pod.as_deref(), end.as_ref().map_or_else(now, |end| end.time)),
                     None => self.explained(cluster, &sight, pod.as_deref(), end.as_ref()).await,
                 };
@@ -176,15 +180,14 @@ impl Kubernetes {
 
     /// Whether the client that recorded the run may still be about to hand it over.
     pub(super) fn is_handed_over_by_somebody(&self, run: &Run) -> bool {
-        let same_host = run.reference.get("host").and_then(serde_json::Value::as_str) == Some(self.host.as_str());
-        if same_host { self.clients.is_alive(&run.client) } else { now() - run.created.as_duration().as_secs_f64() < AFAR }
+        // Whether a client lives is seen in its own home only.
+        let is = |field: &str, value: &str| run.reference.get(field).and_then(serde_json::Value::as_str) == Some(value);
+        if is("host", &self.host) && is("home", &self.home) { self.clients.is_alive(&run.client) } else { now() - run.created.as_duration().as_secs_f64() < AFAR }
     }
 
     /// Asked of the API server itself: the board may be a little behind.
     async fn is_absent(&self, cluster: &Cluster, run: &Run) -> Result<bool> {
-        let (api, name) = (cluster.access.api::<Job>(), name::of_run(run));
-        let found = patiently(|| api.get_opt(&name)).await.map_err(|error| cluster.access.refused::<Job>("get", &name, &error))?;
-        Ok(found.is_none())
+        Ok(find::<Job>(&cluster.access, run, &name::of_run(run)).await?.is_none())
     }
 }
 
@@ -208,6 +211,18 @@ fn stopped() -> End {
 
 fn now() -> f64 {
     time::now().as_duration().as_secs_f64()
+}
+
+/// The end of a function that has returned, nobody knows what.
+fn lost() -> End {
+    let mut end = End::found(
+        "ResultsLost",
+        "it completed, but its pod went before its results had been fetched",
+        "see who deletes pods there, and run it again; a client that waits fetches the results at once",
+        now(),
+    );
+    end.attempts = 1;
+    end
 }
 
 /// The end of a container that says nothing itself: its exit code was 0.

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt as _;
 use tokio::sync::watch;
 
 use super::apply::Access;
+use super::hand_over::HandOver;
 use super::name;
 use super::watch::Board;
-use crate::backend::{Luggage, News};
+use crate::backend::News;
 use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::model::run::Run;
@@ -49,16 +47,6 @@ impl Doubt {
     }
 }
 
-/// What is handed over.
-pub struct HandOver {
-    pub job: Job,
-    /// The code, where it does not fit into the Job.
-    pub code: Option<ConfigMap>,
-    /// Nothing of it starts before all of it is there.
-    pub held: bool,
-    pub luggage: Luggage,
-}
-
 /// How a hand-over stands that its caller does not wait for any more.
 #[derive(Debug)]
 enum Outcome {
@@ -86,10 +74,10 @@ impl HandOvers {
 
     /// Hands over, and waits until it is certain that this was done; or, where answers are lost for long, lets it go on by itself.
     pub async fn carry_out(self: &Arc<Self>, access: &Access, board: &Arc<Board>, what: HandOver) -> Result<()> {
-        let (access, doubt, name) = (access.clone(), Doubt::default(), what.job.name_any());
+        let (access, doubt, name) = (access.clone(), Doubt::default(), what.name());
         let told = doubt.clone();
         // A task of its own: it goes on when whoever asked for it does not.
-        let mut work = tokio::spawn(async move { access.hand_over(&what.job, what.code.as_ref(), what.held, what.luggage, &told).await });
+        let mut work = tokio::spawn(async move { Box::pin(what.carry_out(&access, &told)).await });
         let broken = |error: tokio::task::JoinError| Err(Error::backend(format!("a hand-over broke off: {error}"), "this is a fault of Runwright; please report it"));
         let why = tokio::select! {
             outcome = &mut work => return outcome.unwrap_or_else(broken),
@@ -111,7 +99,7 @@ impl HandOvers {
         let outcomes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let events = match outcomes.get(&job)? {
             Outcome::Refused(error) => vec![Event::End(Box::new(End::not_started(error)))],
-            Outcome::Unknown(_) if board.sight(&job).job.is_some() => return None,
+            Outcome::Unknown(_) if board.sight(&job).is_there() => return None,
             Outcome::Unknown(why) => {
                 let message = format!("it is not known yet whether it was handed over ({why}); this is tried again for as long as the process that submitted it lives");
                 let said = run.history.iter().any(|step| step.message.as_ref() == Some(&message));

@@ -299,7 +299,7 @@ fn record(load: &Load) -> Value {
 #[must_use]
 pub fn records(annotations: &std::collections::BTreeMap<String, String>) -> Vec<Value> {
     let Some(frozen) = annotations.get(name::FROZEN).and_then(|text| packed::read_annotation(text)) else { return Vec::new() };
-    let mut base = frozen.get("record").cloned().unwrap_or_default();
+    let Some(mut base) = frozen.get("record").filter(|record| record.get("spec").is_some_and(Value::is_object)).cloned() else { return Vec::new() };
     base["spec"]["parameters"] = frozen.get("parameters").cloned().unwrap_or_default();
     let Some(items) = annotations.get(name::ITEMS).and_then(|text| packed::read_annotation(text)) else { return vec![base] };
     let items = items.as_array().cloned().unwrap_or_default();
@@ -310,6 +310,9 @@ fn of_item(base: &Value, index: usize, item: &Value) -> Option<Value> {
     use crate::model::name::RunId;
     let index = u32::try_from(index).ok()?;
     let mut record = base.clone();
+    if !["map", "reference"].iter().all(|part| record.get(part).or_else(|| record["spec"].get(part)).is_some_and(Value::is_object)) {
+        return None;
+    }
     let first: RunId = base.get("id")?.as_str()?.parse().ok()?;
     let id = RunId::of_item(first.map(), index).to_string();
     record["key"] = base.get("key")?.as_str()?.replace(&first.to_string(), &id).into();

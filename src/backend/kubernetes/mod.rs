@@ -3,10 +3,13 @@
 //! What travels with a Job and how results come back is in `docs/decisions/0005-a-run-in-a-pod.md`.
 
 mod apply;
+mod cluster;
 mod collect;
+mod confirm;
 mod diagnose;
 mod doubt;
 mod followed;
+mod hand_over;
 mod held;
 pub mod inspect;
 mod logs;
@@ -34,10 +37,9 @@ mod watch;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
@@ -50,8 +52,10 @@ use crate::model::name::{Digest, Name, RunId};
 use crate::model::run::Run;
 use crate::store::artifacts::{Artifacts, Take};
 use apply::Access;
-use doubt::{HandOver, HandOvers};
+use cluster::{Cluster, ClusterRef, Runner};
+use doubt::HandOvers;
 use followed::Followed;
+use hand_over::HandOver;
 use lower::{Owner, Surroundings, Version};
 pub use object::container::SIDECAR;
 pub use results::STORED;
@@ -61,8 +65,6 @@ use watch::{Board, Watches};
 
 /// What a run may send through its sidecar's log, in bytes.
 const STREAM: usize = 8_000_000;
-/// How long the runner is believed to be there: another client's `gc` removes it from a namespace without runs.
-const RUNNER: Duration = Duration::from_mins(1);
 /// How many hand-overs go on at a time.
 const PARALLEL: usize = 32;
 /// The board tells of every change. This is for the case that nothing changes because a fault hides it; such a look makes no request.
@@ -86,47 +88,6 @@ pub fn python_image(version: &str) -> String {
     format!("docker.io/library/python:{major}.{minor}-slim")
 }
 
-/// The runner, as pods get it.
-struct Runner {
-    /// The ConfigMap.
-    name: String,
-    zip: Bytes,
-}
-
-/// A namespace that is in use.
-struct Cluster {
-    access: Access,
-    watches: Watches,
-    /// When this process saw last that the runner is there, or that it could not be put there.
-    runner: tokio::sync::Mutex<Option<(Instant, Result<()>)>>,
-}
-
-impl Cluster {
-    /// Sees to it that the runner is there, asking no more often than it must.
-    async fn provide(&self, runner: &Runner) -> Result<()> {
-        let began = Instant::now();
-        let mut seen = self.runner.lock().await;
-        match &*seen {
-            Some((when, Ok(()))) if when.elapsed() < RUNNER => return Ok(()),
-            // While this one waited, another found that it cannot be: no need to wait as long again.
-            Some((when, Err(error))) if *when > began => return Err(error.again()),
-            _ => {}
-        }
-        let outcome = self.access.put_runner(&runner.name, runner.zip.clone()).await;
-        let answer = outcome.as_ref().map_err(Error::again).copied();
-        *seen = Some((Instant::now(), outcome));
-        answer
-    }
-}
-
-impl Cluster {
-    /// The Job that stands for the run now. Where it cannot be looked at (the watches fail), the first.
-    async fn newest_job(&self, run: &Run) -> String {
-        let _ = self.watches.ready().await;
-        self.watches.board.sight_of(run).job.map_or_else(|| name::of_run(run), |job| job.name)
-    }
-}
-
 /// The backend.
 pub struct Kubernetes {
     /// Where what came back of runs waits to be taken in.
@@ -135,6 +96,7 @@ pub struct Kubernetes {
     held: PathBuf,
     staging: PathBuf,
     host: String,
+    home: String,
     settings: Settings,
     artifacts: Artifacts,
     clients: Arc<Clients>,
@@ -157,6 +119,7 @@ impl Kubernetes {
             held: home.join("held"),
             staging: home.join("staging"),
             host,
+            home: home.display().to_string(),
             settings,
             artifacts,
             clients,
@@ -228,34 +191,14 @@ impl Kubernetes {
             let runner = self.runner().await?;
             cluster.provide(runner).await?;
         }
-        let sent = now();
-        self.send(&cluster, first, lowered, luggage).await?;
+        let (sent, what) = (now(), HandOver::of(lowered, luggage)?);
+        Box::pin(self.hand_overs.carry_out(&cluster.access, &cluster.watches.board, what)).await?;
         cluster.watches.board.hand_over(&name::of_run(&first.run), Handed { sent, answered: now() });
         Ok(())
     }
 
-    async fn send(&self, cluster: &Cluster, first: &Load, lowered: &Value, luggage: Luggage) -> Result<()> {
-        if first.run.service.is_some() {
-            return Box::pin(cluster.access.hand_over_service(lowered, luggage)).await;
-        }
-        let (job, code) = (apply::typed(text(lowered, "job"))?, apply::typed(text(lowered, "code"))?);
-        let held = text(lowered, "held") == true;
-        Box::pin(self.hand_overs.carry_out(&cluster.access, &cluster.watches.board, HandOver { job, code, held, luggage })).await
-    }
-
     fn folder(&self, id: RunId) -> PathBuf {
         self.fetched.join(id.to_string())
-    }
-}
-
-/// A namespace that is open.
-struct ClusterRef(Arc<OnceCell<Cluster>>);
-
-impl std::ops::Deref for ClusterRef {
-    type Target = Cluster;
-    fn deref(&self) -> &Cluster {
-        // It was initialised before this was made, and a cell is never emptied.
-        self.0.get().unwrap_or_else(|| unreachable!())
     }
 }
 
@@ -305,6 +248,7 @@ impl Backend for Kubernetes {
             reference.insert("index".into(), map.index.into());
         }
         reference.insert("host".into(), self.host.clone().into());
+        reference.insert("home".into(), self.home.clone().into());
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(target);
         Ok(reference)
     }
@@ -417,6 +361,12 @@ impl Backend for Kubernetes {
     fn resumes(&self, run: &Run) -> bool {
         // An index of a Job that has failed is not tried again.
         run.spec.map.is_none() && self.reaches(run)
+    }
+
+    async fn goes_on(&self, run: &Run) -> Result<bool> {
+        let cluster = self.cluster_of(run).await?;
+        cluster.watches.ready().await?;
+        confirm::goes_on(&cluster.access, run, &cluster.watches.board.sight_of(run)).await
     }
 
     async fn resume(&self, run: &Run) -> Result<()> {

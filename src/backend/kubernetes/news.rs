@@ -69,13 +69,13 @@ pub fn stand(run: &Run, sight: &Sight) -> Stand {
     }
 }
 
-/// Whether its end was asked for, after it was resumed last.
+/// Whether its end was asked for. Who resumes it takes that back, an instant after the record says so: until then, whether it was asked for before.
 pub fn was_stopped(run: &Run, job: &SeenJob) -> bool {
     if run.spec.map.as_ref().is_some_and(|map| lists(&job.stopped_indexes, map.index)) {
         return true;
     }
     let resumed = run.history.iter().rev().find(|step| step.state == State::Resume).map(|step| step.time.as_duration().as_secs_f64());
-    job.suspended && job.stopped.is_some_and(|stopped| resumed.is_none_or(|resumed| stopped > resumed))
+    job.suspended && job.stopped.is_some_and(|stopped| run.state != State::Resume || resumed.is_none_or(|resumed| stopped > resumed))
 }
 
 /// What the record does not say yet of the way to the end. `now`: in seconds.
@@ -174,8 +174,9 @@ pub fn verdict(run: &Run, sight: &Sight, now: f64) -> Verdict {
             Patience::Place => None,
         }
     });
-    let waits_since = run.created.as_duration().as_secs_f64().max(job.started.unwrap_or_default());
-    let waited = now - waits_since;
+    // The cluster's clock may be another: its times say how much later than others something was.
+    let admitted = job.started.map_or(0.0, |started| (started - job.created).max(0.0));
+    let waited = now - run.created.as_duration().as_secs_f64() - admitted;
     let of_place = task.pending_timeout.filter(|_| run.attempts == 0).map(|timeout| (timeout - waited, format!("; it waited for {waited:.0} s (pending_timeout)")));
     let Some((left, how_long)) = of_fault.into_iter().chain(of_place).min_by(|a, b| a.0.total_cmp(&b.0)) else { return Verdict::default() };
     if left > 0.0 {

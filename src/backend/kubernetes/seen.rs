@@ -34,6 +34,8 @@ pub struct SeenJob {
     pub queue: Option<String>,
     /// Why somebody gave it up before it began.
     pub given_up: Option<Failure>,
+    /// It calls a function, whose results come back.
+    pub calls: bool,
     /// How many runs it is for, where it is of a fan-out.
     pub runs: Option<u32>,
     pub end: Option<JobEnd>,
@@ -137,6 +139,7 @@ impl SeenJob {
             stopped: annotation(name::STOPPED).and_then(|time| time.parse::<jiff::Timestamp>().ok()).map(|time| time.as_duration().as_secs_f64()),
             stopped_indexes: annotation(name::STOPPED_INDEXES).cloned().unwrap_or_default(),
             queue: job.metadata.labels.as_ref().and_then(|labels| labels.get(name::QUEUE).cloned()),
+            calls: job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).is_some_and(|pod| pod.init_containers.iter().flatten().any(|one| one.name == name::RESULTS)),
             runs: job.spec.as_ref().filter(|spec| spec.completion_mode.as_deref() == Some("Indexed")).and_then(|spec| u32::try_from(spec.completions?).ok()),
             end,
             completed: status.completed_indexes.unwrap_or_default(),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::apply::{Access, owner, patiently};
 use super::collect::not_started;
+use super::confirm::{confirm, find};
 use super::diagnose::{ended, waiting};
 use super::doubt::Doubt;
 use super::name::{self, HELD, MAIN, MANAGER, STOPPED};
@@ -74,7 +75,7 @@ impl Kubernetes {
                 "have this rule in a Role: apiGroups: [\"apps\"], resources: [\"deployments\"], verbs: [\"list\", \"watch\"]; `runwright rbac deploy` prints the whole Role",
             ));
         }
-        let sight = cluster.watches.board.sight(&name::of_run(run));
+        let sight = confirm(&cluster.access, run, cluster.watches.board.sight(&name::of_run(run))).await?;
         let (mut events, end) = match &sight.deployment {
             None => (Vec::new(), self.absent_service(cluster, run).await?),
             Some(deployment) if deployment.held => (Vec::new(), self.half_made(cluster, run).await?),
@@ -106,8 +107,7 @@ impl Kubernetes {
         if run.state == State::Created && self.is_handed_over_by_somebody(run) {
             return Ok(None);
         }
-        let (api, name) = (cluster.access.api::<Deployment>(), name::of_run(run));
-        let there = patiently(|| api.get_opt(&name)).await.map_err(|error| cluster.access.refused::<Deployment>("get", &name, &error))?;
+        let there = find::<Deployment>(&cluster.access, run, &name::of_run(run)).await?;
         Ok(there.is_none().then(|| if run.state == State::Created { not_started() } else { ended::deleted(None, now()) }))
     }
 
@@ -206,7 +206,7 @@ pub async fn scale(access: &Access, run: &Run, replicas: u32) -> Result<()> {
 
 /// Has none any more, until it is resumed.
 pub async fn stop(access: &Access, run: &Run) -> Result<()> {
-    patch(access, run, &json!({"metadata": {"annotations": {STOPPED: time::now().to_string()}}, "spec": {"replicas": 0}})).await
+    patch(access, run, &json!({"metadata": {"annotations": {STOPPED: super::stop::moment(run)}}, "spec": {"replicas": 0}})).await
 }
 
 /// Has as many as before it was stopped.

@@ -1,5 +1,6 @@
 //! Stop, delete, clean up.
 
+use jiff::SignedDuration;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt as _;
@@ -20,7 +21,7 @@ use crate::model::time;
 /// `newest`: the Job that stands for it.
 pub async fn stop(access: &Access, run: &Run, newest: &str) -> Result<()> {
     let Some(map) = run.spec.map.as_ref().filter(|_| newest == name::of_run(run)) else {
-        return suspend(access, run, newest, STOPPED, &time::now().to_string()).await;
+        return suspend(access, run, newest, STOPPED, &moment(run)).await;
     };
     // One of a fan-out: the Job goes on for the others.
     let (jobs, job_name) = (access.api::<Job>(), name::of_run(run));
@@ -43,6 +44,12 @@ pub async fn stop(access: &Access, run: &Run, newest: &str) -> Result<()> {
             return if all { Ok(()) } else { end_pods(access, &job_name, map.index).await };
         }
     }
+}
+
+/// Now, as it is written; in any case after all that its record says, whatever the clock of who resumed it last.
+pub fn moment(run: &Run) -> String {
+    let last = run.history.last().map(|step| step.time.saturating_add(SignedDuration::from_micros(1)).unwrap_or(step.time));
+    last.map_or_else(time::now, |last| last.max(time::now())).to_string()
 }
 
 /// The queue of a run. While a Job is in one, the queue alone suspends it and lets it begin; so a stopped Job must not be in it.

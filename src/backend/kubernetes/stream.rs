@@ -22,8 +22,10 @@ use super::target::SILENCE;
 const PAGE: u32 = 100;
 /// A watch that lived as long as this was a good one.
 const STEADY: Duration = Duration::from_secs(5);
+/// After so many watches in a row that told nothing because they ended at once, all is listed again.
+const FRUITLESS: u32 = 3;
 /// The pauses after failures begin with the first and double up to the second; to the third where it would not help to hurry.
-const PAUSES: (Duration, Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8), Duration::from_mins(1));
+const PAUSES: (Duration, Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5), Duration::from_mins(1));
 
 /// What is watched.
 pub struct Source {
@@ -76,9 +78,9 @@ impl From<kube::Error> for Ended {
 
 /// Tells of the objects, and does not return.
 pub async fn follow<K: DeserializeOwned>(client: &Client, source: &Source, mut tell: impl FnMut(Told<K>)) {
-    let (mut version, mut pace) = (None, Pace::default());
+    let (mut version, mut pace, mut fruitless) = (None, Pace::default(), 0);
     loop {
-        let began = Instant::now();
+        let (began, from) = (Instant::now(), version.clone());
         let outcome = match &mut version {
             None => match list(client, source, &mut tell).await {
                 Ok(listed) => {
@@ -89,8 +91,14 @@ pub async fn follow<K: DeserializeOwned>(client: &Client, source: &Source, mut t
             },
             Some(version) => watch(client, source, version, &mut tell).await,
         };
-        if began.elapsed() >= STEADY {
-            pace = Pace::default();
+        let told = from.is_some() && version != from;
+        if told || began.elapsed() >= STEADY {
+            (pace, fruitless) = (Pace::default(), 0);
+        } else if from.is_some() {
+            fruitless += 1;
+        }
+        if fruitless >= FRUITLESS {
+            (version, fruitless) = (None, 0);
         }
         let pause = match outcome {
             Ok(()) if began.elapsed() >= STEADY => continue,
@@ -212,8 +220,8 @@ mod tests {
     #[test]
     fn failures_are_followed_by_longer_and_longer_pauses() {
         let mut pace = Pace::default();
-        let minute: Duration = (0..20).map(|_| pace.next(None)).sum();
-        assert!(minute > Duration::from_mins(1), "20 tries take {minute:?}");
+        let minute: Duration = (0..40).map(|_| pace.next(None)).sum();
+        assert!(minute > Duration::from_mins(1), "40 tries take {minute:?}");
         let refused = kube::Error::Api(Box::new(kube::core::Status { code: 403, ..Default::default() }));
         let last = (0..20).map(|_| pace.next(Some(&refused))).last();
         assert!(last >= Some(PAUSES.2));

@@ -32,11 +32,19 @@ pub fn fault(sight: &Sight, pod: Option<&SeenPod>, asked: &Resources) -> Option<
 /// The Job, or what else makes pods, is there; a pod of it is not.
 fn without_pod(sight: &Sight) -> Option<Fault> {
     if let Some(job) = sight.job.as_ref().filter(|job| job.suspended) {
-        return job
-            .queue
-            .as_ref()
-            .filter(|_| !job.waits)
-            .map(|queue| Fault::new("Queued", format!("the queue {queue} has not let it begin yet"), "wait, or use another queue=: kubectl get workloads", Place));
+        // It waits for others' results, or was told to end: that is as usual.
+        if job.waits || job.stopped.is_some() || job.given_up.is_some() || !job.stopped_indexes.is_empty() {
+            return None;
+        }
+        return Some(match &job.queue {
+            Some(queue) => Fault::new("Queued", format!("the queue {queue} has not let it begin yet"), "wait, or use another queue=: kubectl get workloads", Place),
+            None => Fault::new(
+                "Suspended",
+                "somebody has suspended its Job, and nothing of it executes".to_owned(),
+                "let it go on (kubectl patch job … -p '{\"spec\": {\"suspend\": false}}'), or stop it: run.stop()",
+                Place,
+            ),
+        });
     }
     let last = |reason: &str| sight.notices.values().flatten().filter(|notice| notice.reason == reason).max_by(|a, b| a.time.total_cmp(&b.time));
     let failed = last("FailedCreate")?;
