@@ -90,6 +90,7 @@ fn fan_out(function: &Function, action: &str, spec: &RunSpec, items: &[Value]) -
         let mut run = run(function, action, spec);
         run.key = run.key.replace(ID, &id.to_string());
         run.id = id;
+        run.reference.insert("index".into(), index.into());
         run.spec.parameters.extend(item.as_object().expect("parameters").clone());
         run.spec.map = Some(serde_json::from_value(json!({"id": map.map(), "index": index, "of": items.len()})).expect("a place"));
         run

@@ -114,7 +114,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// Whether all runs of a fan-out are lowered and handed over as one.
-    fn gathers(&self) -> bool {
+    fn gathers(&self, _plan: &Plan) -> bool {
         false
     }
 
@@ -124,7 +124,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// What will identify the execution, known beforehand. `place`: where exactly, as the caller said (the keys are the backend's own).
-    fn reference(&self, run: &Run, place: &Map<String, Value>) -> Result<Map<String, Value>>;
+    fn reference(&self, run: &Run, plan: &Plan, place: &Map<String, Value>) -> Result<Map<String, Value>>;
 
     /// Before *lower*: how inputs that lie on this machine get there. Nothing is sent yet; what cannot get there is an error.
     async fn pack(&self, _loads: &mut [Load], _luggage: &mut Luggage) -> Result<()> {

@@ -91,7 +91,7 @@ impl Engine {
                 Found::New(function, load) => {
                     runs.push(load.run.clone());
                     match gathered.last_mut() {
-                        Some((of, loads)) if backend.gathers() && belongs(of, loads, &function, &load) => loads.push(*load),
+                        Some((of, loads)) if backend.gathers(&load.plan) && belongs(of, loads, &function, &load) => loads.push(*load),
                         _ => gathered.push((function, vec![*load])),
                     }
                 }
@@ -118,7 +118,6 @@ impl Engine {
         };
         let (cache, staging, place) = (request.cache, request.staging.take(), std::mem::take(&mut request.place));
         let mut run = self.record(&project, &function, request, backend.name())?;
-        run.reference = backend.reference(&run, &place)?;
         if backend.uses_images() && run.action.as_str() != BUILD {
             run.spec.built = self.built(&function).await?;
         }
@@ -134,6 +133,7 @@ impl Engine {
         }
         // Step 3, translate: pure.
         let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
+        run.reference = backend.reference(&run, &plan, &place)?;
         run.service = plan.service(run.spec.task()?.replicas);
         Ok(Found::New(function, Box::new(Load { run, plan, inputs, staging, slots: Vec::new(), pieces: 0 })))
     }

@@ -16,6 +16,7 @@ use runwright::error::{Error, Result};
 use runwright::model::event::Event;
 use runwright::model::function::Function;
 use runwright::model::name::{Name, RunId};
+use runwright::model::plan::Plan;
 use runwright::model::run::Run;
 use serde_json::{Map, Value, json};
 use tokio::sync::Barrier;
@@ -67,7 +68,7 @@ impl Backend for Fake {
     fn lower(&self, _: &Function, loads: &[Load]) -> Result<Value> {
         Ok(json!({"record": loads[0].run, "inputs": loads[0].inputs}))
     }
-    fn reference(&self, _: &Run, _: &Map<String, Value>) -> Result<Map<String, Value>> {
+    fn reference(&self, _: &Run, _: &Plan, _: &Map<String, Value>) -> Result<Map<String, Value>> {
         Ok(Map::new())
     }
     async fn execute(&self, _: &Function, loads: &[Load], _: &Value, _: Luggage) -> Result<()> {

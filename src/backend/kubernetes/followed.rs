@@ -23,7 +23,7 @@ pub struct Followed {
 impl Followed {
     pub fn new(board: Arc<Board>, run: &Run) -> Self {
         let mut jobs = vec![name::of_run(run)];
-        if run.spec.map.is_some() {
+        if name::gathered(run).is_some() {
             jobs.push(name::of_item(run.id));
         }
         let followed = Self { board, jobs, signal: Arc::default(), due: Mutex::default() };

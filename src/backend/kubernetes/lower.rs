@@ -164,6 +164,14 @@ fn check(load: &Load, workload: &Workload, serves: bool) -> Result<()> {
             "start one with run(), and give replicas= for more of it",
         ));
     }
+    if let (false, Some(input)) = (workload.process.has_runner(), spec.inputs.keys().next()) {
+        return Err(Error::invalid(
+            input,
+            "",
+            format!("{}: inputs are brought to Python functions only", load.run.function),
+            "mount a volume, or let it fetch what it needs by a URL in args= or envs=",
+        ));
+    }
     if let (false, Some(requirement)) = (workload.process.has_runner(), workload.requirements.first()) {
         return Err(Error::invalid("requirements", requirement, format!("{}: requirements are installed for Python functions only", load.run.function), "put them into the image"));
     }
@@ -192,7 +200,7 @@ fn annotations(
     if let Some(Placed::Annotation(code)) = placed {
         annotations.insert(name::CODE.to_owned(), code.clone());
     }
-    if first.run.spec.map.is_some() {
+    if name::gathered(&first.run).is_some() {
         let items: Vec<Value> = loads.iter().map(|load| json!({"parameters": load.run.spec.parameters, "inputs": load.inputs, "asked": load.run.spec.inputs})).collect();
         annotations.insert(name::ITEMS.to_owned(), packed::annotation(&Value::Array(items))?);
     }
@@ -288,7 +296,7 @@ fn record(load: &Load) -> Value {
     let mut record = serde_json::to_value(&load.run).unwrap_or_default();
     if let Some(spec) = record.get_mut("spec").and_then(Value::as_object_mut) {
         spec.remove("parameters");
-        if load.run.spec.map.is_some() {
+        if name::gathered(&load.run).is_some() {
             spec.remove("inputs");
         }
     }

@@ -49,6 +49,7 @@ use super::{Answer, Backend, Call, Load, Luggage, News};
 use crate::error::{Error, Result};
 use crate::model::function::Function;
 use crate::model::name::{Digest, Name, RunId};
+use crate::model::plan::Plan;
 use crate::model::run::Run;
 use crate::store::artifacts::{Artifacts, Take};
 use apply::Access;
@@ -224,8 +225,9 @@ impl Backend for Kubernetes {
         true
     }
 
-    fn gathers(&self) -> bool {
-        true
+    fn gathers(&self, plan: &Plan) -> bool {
+        // A program of an image cannot be told apart by its index: what differs between the runs is its arguments.
+        plan.calls()
     }
 
     fn parallel(&self) -> usize {
@@ -241,11 +243,12 @@ impl Backend for Kubernetes {
         Ok(())
     }
 
-    fn reference(&self, run: &Run, place: &Map<String, Value>) -> Result<Map<String, Value>> {
+    fn reference(&self, run: &Run, plan: &Plan, place: &Map<String, Value>) -> Result<Map<String, Value>> {
         let target = Target::choose(place)?;
-        let mut reference = target.reference(&name::of_run(run));
-        if let Some(map) = &run.spec.map {
-            reference.insert("index".into(), map.index.into());
+        let gathered = run.spec.map.as_ref().filter(|_| self.gathers(plan));
+        let mut reference = target.reference(&gathered.map_or_else(|| name::of_item(run.id), |map| format!("rw-{}", map.id)));
+        if let Some(map) = gathered {
+            reference.insert(name::INDEX.into(), map.index.into());
         }
         reference.insert("host".into(), self.host.clone().into());
         reference.insert("home".into(), self.home.clone().into());
@@ -360,7 +363,7 @@ impl Backend for Kubernetes {
 
     fn resumes(&self, run: &Run) -> bool {
         // An index of a Job that has failed is not tried again.
-        run.spec.map.is_none() && self.reaches(run)
+        name::gathered(run).is_none() && self.reaches(run)
     }
 
     async fn goes_on(&self, run: &Run) -> Result<bool> {

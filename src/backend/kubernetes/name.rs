@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::name::{Digest, RunId};
-use crate::model::run::Run;
+use crate::model::run::{MapItem, Run};
 
 /// The field manager of everything that we write.
 pub const MANAGER: &str = "runwright";
@@ -43,10 +43,19 @@ pub const OF_RUNNER: &str = "runwright-runner-";
 pub const MAIN: &str = "main";
 pub const RESULTS: &str = "results";
 
+/// In the reference of a run that shares a Job with others: its index there.
+pub const INDEX: &str = "index";
+
+/// The fan-out whose Job a run shares. None where it has one of its own.
+#[must_use]
+pub fn gathered(run: &Run) -> Option<&MapItem> {
+    run.spec.map.as_ref().filter(|_| run.reference.contains_key(INDEX))
+}
+
 /// The Job, the Secret, … of a run; all runs of a fan-out share one.
 #[must_use]
 pub fn of_run(run: &Run) -> String {
-    match &run.spec.map {
+    match gathered(run) {
         Some(map) => format!("rw-{}", map.id),
         None => format!("rw-{}", run.id),
     }
@@ -103,7 +112,7 @@ pub fn id_in(name: &str) -> Option<RunId> {
 /// The labels of everything that belongs to a run.
 #[must_use]
 pub fn labels(run: &Run) -> BTreeMap<String, String> {
-    let identity = match &run.spec.map {
+    let identity = match gathered(run) {
         Some(map) => (MAP, map.id.clone()),
         None => (RUN, run.id.to_string()),
     };

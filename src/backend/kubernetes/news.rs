@@ -1,7 +1,7 @@
 //! What is seen of a Job and its pods, as events of a run. Pure: what the record says already is not said again.
 
 use super::diagnose::{Fault, Patience, ended, waiting};
-use super::name::MAIN;
+use super::name::{self, MAIN};
 use super::seen::{JobEnd, SeenJob, SeenPod, lists};
 use super::watch::Sight;
 use crate::model::event::Event;
@@ -32,7 +32,7 @@ pub enum Stand {
 
 /// The pods of a run, the oldest first: all of its Jobs, or those of its index.
 pub fn pods<'a>(run: &Run, sight: &'a Sight) -> Vec<&'a SeenPod> {
-    let index = run.spec.map.as_ref().map(|map| map.index);
+    let index = name::gathered(run).map(|map| map.index);
     // Those from before it was stopped are another beginning's.
     let resumed = run.history.iter().any(|step| step.state == State::Resume);
     let mut pods: Vec<&SeenPod> = sight.pods.values().filter(|pod| (index.is_none() || pod.index == index) && !(resumed && pod.gone)).collect();
@@ -48,7 +48,7 @@ pub fn stand(run: &Run, sight: &Sight) -> Stand {
     }
     let pods: Vec<&SeenPod> = pods(run, sight).into_iter().filter(|pod| pod.job == job.name).collect();
     let last = || pods.last().map(|pod| Box::new((*pod).clone()));
-    if let Some(map) = &run.spec.map {
+    if let Some(map) = name::gathered(run) {
         if lists(&job.completed, map.index) {
             let pod = pods.iter().rev().find(|pod| pod.phase == "Succeeded").map(|pod| Box::new((*pod).clone()));
             return Stand::Ended { pod: pod.or_else(last), end: job.end.clone(), complete: true };
@@ -71,7 +71,7 @@ pub fn stand(run: &Run, sight: &Sight) -> Stand {
 
 /// Whether its end was asked for. Who resumes it takes that back, an instant after the record says so: until then, whether it was asked for before.
 pub fn was_stopped(run: &Run, job: &SeenJob) -> bool {
-    if run.spec.map.as_ref().is_some_and(|map| lists(&job.stopped_indexes, map.index)) {
+    if name::gathered(run).is_some_and(|map| lists(&job.stopped_indexes, map.index)) {
         return true;
     }
     let resumed = run.history.iter().rev().find(|step| step.state == State::Resume).map(|step| step.time.as_duration().as_secs_f64());

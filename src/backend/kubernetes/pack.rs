@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::lower::waits;
-use super::packed;
+use super::{name, packed};
 use crate::backend::{Load, Luggage};
 use crate::error::{Error, Result};
 use crate::model::run::Run;
@@ -26,7 +26,7 @@ type Files = Vec<(String, PathBuf)>;
 
 /// `held`: where what was staged for a run is kept while it waits for others.
 pub async fn pack(artifacts: &Artifacts, held: &Path, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
-    let many = loads.iter().any(|load| load.run.spec.map.is_some());
+    let many = loads.iter().any(|load| name::gathered(&load.run).is_some());
     let mut files = Files::new();
     for load in loads.iter_mut() {
         let waits = waits(load);
@@ -50,7 +50,7 @@ pub async fn pack(artifacts: &Artifacts, held: &Path, loads: &mut [Load], luggag
 }
 
 async fn pack_inputs(artifacts: &Artifacts, load: &mut Load, luggage: &mut Luggage, files: &mut Files) -> Result<()> {
-    let folder = load.run.spec.map.as_ref().map_or_else(|| "inputs".into(), |map| format!("inputs/{}", map.index));
+    let folder = name::gathered(&load.run).map_or_else(|| "inputs".into(), |map| format!("inputs/{}", map.index));
     for (name, input) in &mut load.inputs {
         let mut found = Vec::new();
         visit(input, &mut |descriptor| found.push(descriptor.clone()));

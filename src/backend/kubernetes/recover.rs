@@ -70,12 +70,15 @@ fn successor(failed: &Job, run: &Run, attempt: u32, memory: &str, before: &[Stri
     spec.suspend = None;
     let template = spec.template.metadata.get_or_insert_default();
     let mut template_labels = ours(template.labels.take());
-    if let Some(map) = run.spec.map.as_ref().filter(|_| spec.completion_mode.as_deref() == Some("Indexed")) {
+    if let Some(map) = name::gathered(run).filter(|_| spec.completion_mode.as_deref() == Some("Indexed")) {
         for labels in [&mut labels, &mut template_labels] {
             labels.remove(name::MAP);
             labels.insert(name::RUN.into(), run.id.to_string());
         }
         template.annotations.get_or_insert_default().insert(INDEX.into(), map.index.to_string());
+        for rule in spec.pod_failure_policy.iter_mut().flat_map(|policy| &mut policy.rules).filter(|rule| rule.action == "FailIndex") {
+            rule.action = "FailJob".into();
+        }
         spec.backoff_limit = spec.backoff_limit_per_index.take().or(Some(0));
         (spec.completion_mode, spec.completions, spec.parallelism, spec.max_failed_indexes, spec.success_policy) = (None, None, None, None, None);
         for container in containers(&mut spec) {
@@ -126,7 +129,7 @@ mod tests {
         serde_json::from_value(json!({
             "metadata": {"name": "rw-0", "uid": "u", "resourceVersion": "7", "labels": {"runwright.dev/map": "m", "job-name": "rw-0"}, "annotations": {"a": "b"}},
             "spec": {
-                "completionMode": "Indexed", "completions": 3, "parallelism": 3, "backoffLimitPerIndex": 0, "selector": {"matchLabels": {"x": "y"}}, "ttlSecondsAfterFinished": 60,
+                "completionMode": "Indexed", "completions": 3, "parallelism": 3, "backoffLimitPerIndex": 0, "podFailurePolicy": {"rules": [{"action": "Ignore"}, {"action": "FailIndex"}]}, "selector": {"matchLabels": {"x": "y"}}, "ttlSecondsAfterFinished": 60,
                 "template": {
                     "metadata": {"labels": {"batch.kubernetes.io/controller-uid": "u", "runwright.dev/map": "m"}, "annotations": {"runwright.dev/run": "{}"}},
                     "spec": {"initContainers": [{"name": "results"}], "containers": [{"name": "main", "resources": {"limits": {"cpu": "1", "memory": "64Mi"}}}]},
@@ -137,7 +140,9 @@ mod tests {
     }
 
     fn run() -> Run {
-        crate::model::run::tests::run("0190aaaa-0000-7000-8000-000000000001", &json!({"map": {"id": "0190aaaa-0000-7000-8000-000000000000", "index": 1, "of": 3}}))
+        let mut run = crate::model::run::tests::run("0190aaaa-0000-7000-8000-000000000001", &json!({"map": {"id": "0190aaaa-0000-7000-8000-000000000000", "index": 1, "of": 3}}));
+        run.reference.insert(name::INDEX.into(), 1.into());
+        run
     }
 
     #[test]
@@ -152,6 +157,7 @@ mod tests {
             assert!(spec.get(gone).is_none(), "{gone}");
         }
         assert_eq!((&spec["backoffLimit"], &spec["ttlSecondsAfterFinished"]), (&json!(0), &json!(60)));
+        assert_eq!(spec["podFailurePolicy"]["rules"], json!([{"action": "Ignore"}, {"action": "FailJob"}]));
         assert_eq!(spec["template"]["metadata"]["labels"], json!({"runwright.dev/run": run.id.to_string()}));
         assert_eq!(spec["template"]["metadata"]["annotations"][INDEX], "1");
         let main = &spec["template"]["spec"]["containers"][0];

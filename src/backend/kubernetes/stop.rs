@@ -20,7 +20,7 @@ use crate::model::time;
 /// Tells a run's pods to end; they have the run's grace for it. Its Job stays, suspended, and may go on later.
 /// `newest`: the Job that stands for it.
 pub async fn stop(access: &Access, run: &Run, newest: &str) -> Result<()> {
-    let Some(map) = run.spec.map.as_ref().filter(|_| newest == name::of_run(run)) else {
+    let Some(map) = name::gathered(run).filter(|_| newest == name::of_run(run)) else {
         return suspend(access, run, newest, STOPPED, &moment(run)).await;
     };
     // One of a fan-out: the Job goes on for the others.
@@ -113,7 +113,7 @@ pub async fn go_on(access: &Access, run: &Run, sight: &Sight) -> Result<()> {
     if run.state == State::Resume && job.suspended && job.stopped.is_some() {
         return resume(access, run, &job.name).await;
     }
-    match &run.spec.map {
+    match name::gathered(run) {
         Some(map) if lists(&job.stopped_indexes, map.index) && pods(run, sight).iter().any(|pod| !pod.deleting && !pod.has_ended()) => {
             end_pods(access, &name::of_run(run), map.index).await
         }
@@ -128,7 +128,7 @@ pub async fn remove(access: &Access, run: &Run, newest: &str, sight: &Sight) -> 
         remove_job(access, newest).await?;
     }
     let ended = |job: &SeenJob, index: u32| [&job.completed, &job.failed, &job.stopped_indexes].iter().any(|list| lists(list, index));
-    match (&run.spec.map, &sight.job) {
+    match (name::gathered(run), &sight.job) {
         (Some(map), Some(job)) if job.end.is_none() && !(0..map.of).all(|index| ended(job, index)) && !job.waits => Ok(()),
         _ => remove_job(access, &name::of_run(run)).await,
     }

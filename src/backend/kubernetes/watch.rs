@@ -88,7 +88,7 @@ impl Board {
     /// What is known of a run: of its Job, and of the one that followed, if only for this item of a fan-out.
     pub fn sight_of(&self, run: &Run) -> Sight {
         let mut sight = self.sight(&name::of_run(run));
-        if run.spec.map.is_some() {
+        if name::gathered(run).is_some() {
             let own = self.sight(&name::of_item(run.id));
             if own.job.is_some() {
                 sight.job = own.job;

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::model::function::Function;
 use crate::model::name::{Name, RunId};
+use crate::model::plan::Plan;
 use crate::model::run::Run;
 use crate::model::state::State;
 use claim::Holder;
@@ -164,7 +165,7 @@ impl Backend for Local {
         "local"
     }
 
-    fn reference(&self, run: &Run, place: &Map<String, Value>) -> Result<Map<String, Value>> {
+    fn reference(&self, run: &Run, _plan: &Plan, place: &Map<String, Value>) -> Result<Map<String, Value>> {
         if let Some((field, value)) = place.iter().next() {
             return Err(Error::invalid(
                 field,

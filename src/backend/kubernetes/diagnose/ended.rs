@@ -116,6 +116,9 @@ fn of_pod(pod: &SeenPod, main: Option<&ContainerEnd>) -> Failure {
     if let Some(failure) = disrupted(pod) {
         return failure;
     }
+    if pod.reason.as_deref() == Some("DeadlineExceeded") {
+        return failure("Timeout", "it took longer than its timeout", "give it more time with timeout=");
+    }
     if let Some(reason) = &pod.reason {
         return failure("PodFailed", format!("its pod failed ({reason}): {}", pod.message.as_deref().unwrap_or_default()), "see what it says");
     }
@@ -246,6 +249,8 @@ mod tests {
         let cause = |end: &JobEnd| found(&Sight::default(), None, Some(end)).error.expect("an error").cause;
         assert_eq!(cause(&end("DeadlineExceeded")), "Timeout");
         assert_eq!(cause(&end("BackoffLimitExceeded")), "JobFailed");
+        let late = pod(json!({"phase": "Failed", "reason": "DeadlineExceeded"}), Some(json!({"exitCode": 143, "reason": "Error"})));
+        assert_eq!(found(&Sight::default(), Some(&late), Some(&end("BackoffLimitExceeded"))).error.expect("an error").cause, "Timeout");
         let stopped = pod(json!({"phase": "Failed"}), Some(json!({"exitCode": 143, "reason": "Error"})));
         assert_eq!(found(&Sight::default(), Some(&stopped), Some(&end("DeadlineExceeded"))).error.expect("an error").cause, "Timeout");
     }

@@ -28,7 +28,7 @@ pub struct Wanted<'a> {
 #[must_use]
 pub fn job(wanted: &Wanted<'_>, metadata: ObjectMeta, template: PodTemplateSpec) -> Job {
     let Wanted { run, task, .. } = wanted;
-    let many = run.spec.map.is_some();
+    let many = name::gathered(run).is_some();
     let count = i32::try_from(wanted.runs).unwrap_or(i32::MAX);
     // The runner tries again by itself, in the same pod.
     let retries = if wanted.has_runner { 0 } else { i32::try_from(run.spec.retries.limit).unwrap_or(i32::MAX) };
@@ -72,7 +72,7 @@ fn rules(wanted: &Wanted<'_>, retries: i32) -> Vec<PodFailurePolicyRule> {
     if wanted.has_runner && retries > 0 {
         // The runner has tried all that was asked for, and said why it failed.
         let final_word = PodFailurePolicyOnExitCodesRequirement { container_name: Some(MAIN.into()), operator: "In".into(), values: vec![1] };
-        let action = if wanted.run.spec.map.is_some() { "FailIndex" } else { "FailJob" };
+        let action = if name::gathered(wanted.run).is_some() { "FailIndex" } else { "FailJob" };
         rules.push(PodFailurePolicyRule { action: action.into(), on_exit_codes: Some(final_word), ..PodFailurePolicyRule::default() });
     }
     rules

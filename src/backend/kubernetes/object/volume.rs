@@ -122,7 +122,7 @@ pub fn own(runner: &str, run: &Run, placed: Option<&Placed>, pieces: usize) -> V
     if let Some(Placed::Annotation(_)) = placed {
         files.push(annotation("code", CODE));
     }
-    if run.spec.map.is_some() {
+    if name::gathered(run).is_some() {
         files.push(annotation("items", ITEMS));
     }
     let mut volumes = vec![
