@@ -189,7 +189,7 @@ impl Engine {
 
     /// A client on another machine, whose clock is wrong, may have recorded meanwhile that the run was never handed over: then it must not go on.
     async fn take_back_if_given_up(&self, backend: &dyn Backend, run: &Run) {
-        let elsewhere = backend.gathers() && self.store.is_shared();
+        let elsewhere = !backend.waits() && self.store.is_shared();
         if elsewhere
             && let Ok(Some(run)) = self.store.run(run.id).await
             && run.state == State::Error

@@ -47,7 +47,7 @@ pub async fn goes_on(access: &Access, run: &Run, sight: &Sight) -> Result<bool> 
         let found = if deployment.replicas > 0 { find::<Deployment>(access, run, &name::of_run(run)).await? } else { None };
         return Ok(found.is_some_and(|found| SeenDeployment::of(&found).replicas > 0));
     }
-    let Some(known) = sight.job.as_ref().filter(|job| run.spec.map.is_none() && !stands(job)) else { return Ok(false) };
+    let Some(known) = sight.job.as_ref().filter(|job| name::gathered(run).is_none() && !stands(job)) else { return Ok(false) };
     Ok(find::<Job>(access, run, &known.name).await?.is_some_and(|job| !stands(&SeenJob::of(&job))))
 }
 
@@ -106,7 +106,7 @@ fn is_behind(run: &Run, sight: &Sight) -> bool {
 async fn look_at_pods(access: &Access, run: &Run, sight: &mut Sight) -> Result<()> {
     let Some(job) = sight.job.as_ref().map(|job| job.name.clone()) else { return Ok(()) };
     let api = access.api::<Pod>();
-    let index = run.spec.map.as_ref().map(|map| map.index);
+    let index = name::gathered(run).map(|map| map.index);
     let mut labels = format!("batch.kubernetes.io/job-name={job}");
     if let Some(index) = index {
         labels = format!("{labels},batch.kubernetes.io/job-completion-index={index}");
