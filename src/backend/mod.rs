@@ -82,6 +82,9 @@ pub struct LogLine {
     pub level: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logger: Option<String>,
+    /// The container that printed it, where that is not the main one.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
 }
 
 /// A request to a service.

@@ -164,11 +164,17 @@ impl Engine {
     }
 
     async fn archive_log(&self, backend: &dyn Backend, run: &Run) -> Result<Option<String>> {
-        let (log, _) = backend.log(run, 0).await?;
+        let (mut log, _) = backend.log(run, 0).await?;
         if log.is_empty() {
-            return Ok(None);
+            return Ok(run.log.clone());
         }
         let at = log_path(run);
+        // What it printed before it was stopped and resumed comes first.
+        if let Some(before) = run.log.as_ref().filter(|before| **before != at)
+            && let Some(before) = self.artifacts.get(before).await?
+        {
+            log.splice(..0, before.iter().copied());
+        }
         self.artifacts.put(&at, log).await?;
         Ok(Some(at))
     }
@@ -187,9 +193,23 @@ impl Engine {
     }
 }
 
-/// Where a run's log is archived, below the artifact store.
+/// Where a run's log is archived, below the artifact store: a new one for each time that it was resumed.
 pub(super) fn log_path(run: &Run) -> String {
-    format!("{}/run/{}/log.jsonl", run.project, run.id)
+    path_of_beginning(run, resumed(run))
+}
+
+/// All of them.
+pub(super) fn log_paths(run: &Run) -> impl Iterator<Item = String> {
+    (0..=resumed(run)).map(|beginning| path_of_beginning(run, beginning))
+}
+
+fn resumed(run: &Run) -> usize {
+    run.history.iter().filter(|step| step.state == State::Resume).count()
+}
+
+fn path_of_beginning(run: &Run, beginning: usize) -> String {
+    let number = if beginning == 0 { String::new() } else { format!("-{beginning}") };
+    format!("{}/run/{}/log{number}.jsonl", run.project, run.id)
 }
 
 /// The file of that name in a folder; None where there is none. Not one outside of it, whatever the name or a link says.

@@ -41,16 +41,25 @@ impl Engine {
     }
 
     async fn log_bytes(&self, run: &Run, from: u64) -> Result<(Vec<u8>, u64)> {
-        if let Some(at) = &run.log
-            && let Some(archived) = self.artifacts.get(at).await?
-        {
-            let size = archived.len();
-            let from = usize::try_from(from).unwrap_or(size).min(size);
-            return Ok((archived[from..].to_vec(), size as u64));
+        let archived = match &run.log {
+            Some(at) => self.artifacts.get(at).await?,
+            None => None,
+        };
+        let size = archived.as_ref().map_or(0, |archived| archived.len() as u64);
+        // One that was resumed goes on after what it had printed before.
+        if archived.is_none() || !run.state.is_final() {
+            let (mut bytes, mut next) = match self.backend(run.backend.as_str()) {
+                Ok(backend) if backend.reaches(run) => backend.log(run, from.saturating_sub(size)).await?,
+                _ => (Vec::new(), from.saturating_sub(size)),
+            };
+            next += size;
+            if let Some(before) = archived.as_ref().and_then(|archived| archived.get(usize::try_from(from).ok()?..)) {
+                bytes.splice(..0, before.iter().copied());
+            }
+            return Ok((bytes, next));
         }
-        match self.backend(run.backend.as_str()) {
-            Ok(backend) if backend.reaches(run) => backend.log(run, from).await,
-            _ => Ok((Vec::new(), from)),
-        }
+        let archived = archived.unwrap_or_default();
+        let from = usize::try_from(from.min(size)).unwrap_or_default();
+        Ok((archived[from..].to_vec(), size))
     }
 }

@@ -60,8 +60,10 @@ impl Engine {
         {
             backend.remove(&run).await?;
         }
-        if let Some(log) = &run.log {
-            self.artifacts.delete(log).await?;
+        if run.log.is_some() {
+            for log in super::finish::log_paths(&run) {
+                self.artifacts.delete(&log).await?;
+            }
         }
         self.store.delete_run(run.id).await.map(drop)
     }

@@ -9,6 +9,8 @@ except ImportError:
 job = sys.argv[1] == "job"
 signal.signal(15, lambda *_: os._exit(143 * job))
 env = os.environ.get
+if job:
+    print("runwright: begins", flush=True)
 
 
 def begin():

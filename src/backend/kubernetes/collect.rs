@@ -1,11 +1,13 @@
 //! Steps *observe* and *finish*: what is on the board becomes news of a run; with its end, its results are fetched.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
 
 use super::confirm::{confirm, find};
 use super::diagnose::ended;
+use super::followed::Followed;
 use super::name::MAIN;
 use super::news::{self, Stand, Verdict};
 use super::pack::slots_at;
@@ -20,6 +22,8 @@ use crate::model::run::Run;
 use crate::model::state::State;
 use crate::model::time;
 
+/// What ends within this time is read at its end only: one request is enough then.
+const SHORT: Duration = Duration::from_secs(2);
 /// How old a run without a Job must be, in seconds, before it counts as never handed over: the request of a client that was killed may still be on its way.
 const HANDED_OVER: f64 = 2.0;
 /// The same, for one of another machine's clients, which cannot be seen to have ended.
@@ -95,12 +99,25 @@ impl Kubernetes {
     async fn give_up(&self, cluster: &Cluster, run: &Run, sight: &Sight) -> Result<Option<End>> {
         let Verdict { over, due } = news::verdict(run, sight, now());
         if let Some(followed) = self.followed.lock().unwrap_or_else(PoisonError::into_inner).get(&run.id) {
-            followed.look_in(due);
+            let begins = self.read_live(cluster, run, sight, followed);
+            followed.look_in(due.into_iter().chain(begins).reduce(f64::min));
         }
         let (Some(failure), Some(job)) = (over, &sight.job) else { return Ok(None) };
         // Nothing of it must begin once its record has ended.
         stop::give_up(&cluster.access, run, &job.name, &failure).await?;
         Ok(Some(End { error: Some(failure), ..End::at(State::Error, now()) }))
+    }
+
+    /// Reads live what a run prints that does not end at once. Gives in how many seconds that is to begin.
+    fn read_live(&self, cluster: &Cluster, run: &Run, sight: &Sight, followed: &Followed) -> Option<f64> {
+        if !news::pods(run, sight).iter().any(|pod| news::prints(pod)) {
+            return None;
+        }
+        let left = SHORT.saturating_sub(followed.prints_for());
+        if left.is_zero() {
+            self.logs.stream(&cluster.access, &cluster.watches.board, run, followed.signal());
+        }
+        Some(left.as_secs_f64()).filter(|left| *left > 0.0)
     }
 
     /// The end of a run that says nothing itself, with the last that it printed.

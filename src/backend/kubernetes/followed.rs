@@ -18,6 +18,8 @@ pub struct Followed {
     signal: Arc<Notify>,
     /// When it is to be looked at even if nothing happens.
     due: Mutex<Option<Instant>>,
+    /// When it was first seen to print.
+    prints: Mutex<Option<Instant>>,
 }
 
 impl Followed {
@@ -26,11 +28,21 @@ impl Followed {
         if name::gathered(run).is_some() {
             jobs.push(name::of_item(run.id));
         }
-        let followed = Self { board, jobs, signal: Arc::default(), due: Mutex::default() };
+        let followed = Self { board, jobs, signal: Arc::default(), due: Mutex::default(), prints: Mutex::default() };
         for job in &followed.jobs {
             followed.board.follow(job, &followed.signal);
         }
         followed
+    }
+
+    /// What tells that something happened.
+    pub fn signal(&self) -> Arc<Notify> {
+        self.signal.clone()
+    }
+
+    /// It prints: for how long already, as far as it was seen here.
+    pub fn prints_for(&self) -> Duration {
+        self.prints.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now).elapsed()
     }
 
     /// It is to be looked at in so many seconds.

@@ -57,6 +57,7 @@ use cluster::{Cluster, ClusterRef, Runner};
 use doubt::HandOvers;
 use followed::Followed;
 use hand_over::HandOver;
+use logs::Logs;
 use lower::{Owner, Surroundings, Version};
 pub use object::container::SIDECAR;
 pub use results::STORED;
@@ -109,6 +110,7 @@ pub struct Kubernetes {
     clusters: Mutex<HashMap<Target, Arc<OnceCell<Cluster>>>>,
     followed: Mutex<HashMap<RunId, Followed>>,
     hand_overs: Arc<HandOvers>,
+    logs: Logs,
 }
 
 impl Kubernetes {
@@ -131,6 +133,7 @@ impl Kubernetes {
             clusters: Mutex::default(),
             followed: Mutex::default(),
             hand_overs: Arc::default(),
+            logs: Logs::new(home.join("fetched")),
         }
     }
 
@@ -349,12 +352,14 @@ impl Backend for Kubernetes {
 
     fn forget(&self, id: RunId) {
         drop(self.followed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
+        self.logs.forget(id);
         // It has been taken in, or will be fetched again.
         let _ = std::fs::remove_dir_all(self.folder(id));
     }
 
     async fn stop(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
+        self.logs.stream_the_last(&cluster.access, &cluster.watches.board, run).await;
         if run.service.is_some() {
             return serving::stop(&cluster.access, run).await;
         }
@@ -399,8 +404,8 @@ impl Backend for Kubernetes {
     async fn log(&self, run: &Run, from: u64) -> Result<(Vec<u8>, u64)> {
         let cluster = self.cluster_of(run).await?;
         cluster.watches.ready().await?;
-        let sight = cluster.watches.board.sight_of(run);
-        logs::read(&cluster.access, run, &sight, from).await
+        let signal = self.followed.lock().unwrap_or_else(PoisonError::into_inner).get(&run.id).map(Followed::signal);
+        self.logs.read(&cluster.access, &cluster.watches.board, run, from, signal).await
     }
 
     fn outputs(&self, run: &Run) -> PathBuf {

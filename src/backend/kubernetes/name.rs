@@ -42,6 +42,8 @@ pub const OF_RUNNER: &str = "runwright-runner-";
 /// The containers of a run's pod.
 pub const MAIN: &str = "main";
 pub const RESULTS: &str = "results";
+/// What the runner prints first of all in the main container: by it is known that nothing is missing before. It is no line of the run's.
+pub const BEGINS: &str = "runwright: begins";
 
 /// In the reference of a run that shares a Job with others: its index there.
 pub const INDEX: &str = "index";

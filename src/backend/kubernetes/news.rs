@@ -35,7 +35,13 @@ pub fn pods<'a>(run: &Run, sight: &'a Sight) -> Vec<&'a SeenPod> {
     let index = name::gathered(run).map(|map| map.index);
     // Those from before it was stopped are another beginning's.
     let resumed = run.history.iter().any(|step| step.state == State::Resume);
-    let mut pods: Vec<&SeenPod> = sight.pods.values().filter(|pod| (index.is_none() || pod.index == index) && !(resumed && pod.gone)).collect();
+    let before = |pod: &SeenPod| match &sight.job {
+        Some(SeenJob { started: Some(started), .. }) => pod.created < *started,
+        // It has not begun anew yet.
+        Some(job) if !was_stopped(run, job) => true,
+        _ => pod.gone,
+    };
+    let mut pods: Vec<&SeenPod> = sight.pods.values().filter(|pod| (index.is_none() || pod.index == index) && !(resumed && before(pod))).collect();
     pods.sort_by(|a, b| a.created.total_cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
     pods
 }
@@ -194,6 +200,11 @@ pub fn verdict(run: &Run, sight: &Sight, now: f64) -> Verdict {
     failure.message.push_str(&how_long);
     ended::evidence(&mut failure, sight, pods(run, sight).last().copied());
     Verdict { over: Some(failure), due: None }
+}
+
+/// Whether the code of a pod, or what comes before it, goes on.
+pub fn prints(pod: &SeenPod) -> bool {
+    !pod.has_ended() && pod.containers.iter().any(|container| (container.init || container.name == MAIN) && container.running.is_some() && container.ended.is_none())
 }
 
 /// When the code of a pod began.

@@ -110,6 +110,9 @@ class Pod:
             **options,
         )
         self.processes.append(process)
+        if what == "job":
+            assert process.stdout is not None
+            assert process.stdout.readline() == "runwright: begins\n"
         return process
 
     def run(self, **options: Any) -> Came:
