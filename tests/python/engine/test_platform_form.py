@@ -60,7 +60,7 @@ def test_a_function_from_text_runs_inline_too(project):
     fn = project.new_function(name="square", kind="python", code="def square(x: int):\n    return x * x\n", handler="square")
     assert fn.run(x=3, inline=True).result() == 9
     assert fn.run(parameters={"x": 4}, wait=True).result() == 16
-    assert fn.actions == ["job"]
+    assert fn.actions == ["job", "serve", "build"]
     with pytest.raises(exceptions.InvalidError, match='did you mean "job"'):
         fn.run(action="jobb", parameters={"x": 4})
     with pytest.raises(exceptions.InvalidError, match="give x as int"):
