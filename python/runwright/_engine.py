@@ -177,7 +177,35 @@ def _command() -> str:
     return " ".join(sys.argv)[:1000].encode("utf-8", "replace").decode()
 
 
+# How long a fork waits for what other threads are importing, in seconds: an import may itself wait for something.
+_IMPORTS = 5.0
+
+
+def _wait_for_imports() -> None:
+    """A module that another thread is half through importing would stay so in the child, and who imports it there would wait for ever."""
+    import time
+
+    until = time.monotonic() + _IMPORTS
+    while _others_import() and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def _others_import() -> bool:
+    begun = {
+        name
+        for name, module in list(sys.modules.items())
+        if getattr(getattr(module, "__spec__", None), "_initializing", False)  # what the import statement itself goes by
+    }
+    frame = sys._getframe() if begun else None
+    while frame is not None:  # what this very thread imports, it cannot wait for
+        if frame.f_code.co_name == "<module>":
+            begun.discard(frame.f_globals.get("__name__", ""))
+        frame = frame.f_back
+    return bool(begun)
+
+
 def _before_fork() -> None:
+    _wait_for_imports()
     core = sys.modules.get(f"{__package__}._core")
     if core is not None:
         core.before_fork()

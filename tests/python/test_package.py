@@ -55,7 +55,9 @@ def test_every_public_method_is_documented(method):
 def test_every_cause_has_an_exception_and_every_exception_a_cause():
     of_causes = set(exceptions.BY_CAUSE.values())
     bases = {base for kind in of_causes for base in kind.__mro__[1:]}
-    assert {kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, exceptions.RunError)} - bases == of_causes
+    assert {
+        kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, exceptions.RunError)
+    } - bases == of_causes
     assert all(issubclass(kind, exceptions.RunError) and kind.__doc__ for kind in exceptions.BY_CAUSE.values())
 
 

@@ -259,3 +259,33 @@ with ThreadPoolExecutor(16) as pool:
 """
     )
     assert {record["state"] for record in home.settled().values()} == {"COMPLETED"}
+
+
+def test_a_fork_waits_for_the_imports_of_other_threads(home: Home) -> None:
+    """A module half imported by a thread that the child does not have would be waited for there for ever; one that forks itself is not waited for."""
+    home.run(
+        """
+import os, sys, threading, time, types
+import runwright as rw
+rw.runs(limit=1)
+folder = os.environ["RUNWRIGHT_HOME"]
+open(folder + "/slowly.py", "w").write("import time; started = True; time.sleep(1.0); done = True")
+open(folder + "/forks.py", "w").write("import os; child = os.fork(); child or os._exit(0); status = os.waitpid(child, 0)[1]")
+sys.path.insert(0, folder)
+thread = threading.Thread(target=lambda: __import__("slowly"))
+thread.start()
+while not hasattr(sys.modules.get("slowly"), "started"): time.sleep(0.01)
+pid = os.fork()
+if pid == 0:
+    import signal
+    signal.alarm(30)
+    import slowly
+    os._exit(0 if slowly.done else 1)
+assert os.waitpid(pid, 0)[1] == 0
+thread.join()
+rw._engine._IMPORTS = 300.0  # longer than this test may take
+import forks
+assert forks.status == 0
+""",
+        timeout=60,
+    )
