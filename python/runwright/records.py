@@ -10,6 +10,17 @@ Record = dict[str, Any]
 FINAL = ("COMPLETED", "ERROR", "STOPPED")
 
 
+def answers(record: Record) -> bool:
+    """Whether it is a service of which all replicas answer."""
+    service = record.get("service")
+    return bool(service) and 0 < service["replicas"] <= service["ready"]
+
+
+def is_awaited(record: Record) -> bool:
+    """Whether there is something to wait for: an end, of a service that it answers."""
+    return record["state"] not in FINAL and not answers(record)
+
+
 def duration(record: Record) -> float | None:
     """Seconds of execution; of one that goes on, so far."""
     if record["seconds"] is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ._engine import engine
 from .asynchronous import AsyncVerbs
 from .exceptions import InvalidError, NotFoundError, RunError
-from .records import FINAL, duration, error_of
+from .records import FINAL, answers, duration, error_of, is_awaited
 from .run_logs import Logs
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Run(AsyncVerbs):
         return self.wait_async().__await__()
 
     def _ended(self, timeout: float | None) -> Run:
-        if not (self.is_final or self.is_ready):
+        if is_awaited(self.record):
             raise TimeoutError(f"run {self.id} is {self.record['state']} after {timeout} s; it goes on: wait again, or stop() it")
         return self
 
@@ -169,8 +169,7 @@ class Run(AsyncVerbs):
     @property
     def is_ready(self) -> bool:
         """Whether it is a service of which all replicas answer, as the record says."""
-        service = self.record.get("service") or {}
-        return bool(service) and 0 < service["replicas"] <= service["ready"]
+        return answers(self.record)
 
     @property
     def url(self) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .asynchronous import AsyncVerbs
 from .exceptions import RunError
-from .records import error_of
+from .records import error_of, is_awaited
 from .run import Run
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ class RunList(AsyncVerbs, list[Run]):
     """Runs, in an order that means something; a table in a notebook."""
 
     def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> RunList:
-        """Return when all have ended, however each did.
+        """Return when all have ended, however each did; a service also when it answers.
 
         Raises:
             TimeoutError: some go on after `timeout` seconds.
@@ -26,7 +26,7 @@ class RunList(AsyncVerbs, list[Run]):
 
         for run, record in zip(self, waiting([run.record for run in self], timeout, progress), strict=True):
             run.record = record
-        going = [run for run in self if not run.is_final]
+        going = [run for run in self if is_awaited(run.record)]
         if going:
             raise TimeoutError(f"{len(going)} of {len(self)} runs go on after {timeout} s; wait again, or stop() them")
         return self

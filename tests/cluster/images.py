@@ -118,6 +118,7 @@ def named(name: str) -> Image:
 def push(name: str) -> str:
     """Put one of the images (`busybox:1`) into the local registry; the name to pull it by."""
     image = named(name)
+    provide(name)
     # Containerd has it under its own name alone: only a pod that really pulls it shall have it under the other.
     _ctr("image", "push", "--plain-http", image.registry_tag, image.tag)
     return image.registry_tag

@@ -116,6 +116,15 @@ def notice(record: Record) -> str:
     return "" if record["state"] in FINAL else one_line(last.get("message") or "")
 
 
+def service(record: Record) -> str:
+    """Of a service that goes on: `1 of 2 answer · http://…`. Empty for what is none."""
+    found = record.get("service")
+    if not found or record["state"] in FINAL:
+        return ""
+    number = f"{found['ready']} of {found['replicas']} {'answers' if found['replicas'] == 1 else 'answer'}"
+    return f"{number} · {one_line(found['url'])}" if found["ready"] and found.get("url") else number
+
+
 def _where(trace: str) -> str:
     """The last line of the user's own code that the traceback names, else its last line: `functions.py:2 in bad: raise …`."""
     lines = trace.splitlines()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine import engine
 from ..exceptions import InvalidError
-from ..records import FINAL
+from ..records import FINAL, is_awaited
 
 if TYPE_CHECKING:
     from .screens import Screen
@@ -58,19 +58,19 @@ def _screen(records: list[Record], progress: bool | None) -> Screen | None:
 
 
 def _wait(records: list[Record], deadline: float | None, until: float | None) -> bool:
-    """Wait for one after another, in place: whoever has ended meanwhile answers at once. Past `until` the rest is left.
+    """Wait for one after another, in place: whoever has ended meanwhile (a service: answers) does so at once. Past `until` the rest is left.
 
     Returns:
         Whether all was waited for, be it past the deadline.
     """
     for place, record in enumerate(records):
-        if record["state"] in FINAL:
+        if not is_awaited(record):
             continue
         end = min((moment for moment in (deadline, until) if moment is not None), default=None)
         left = None if end is None else max(0.0, end - time.monotonic())
         records[place] = engine().wait(record["id"], left).wait()
         if until is not None and time.monotonic() >= until and (deadline is None or until < deadline):
-            return all(one["state"] in FINAL for one in records[place:])
+            return not any(is_awaited(one) for one in records[place:])
     return True
 
 

@@ -92,7 +92,7 @@ def run_line(record: Record, watched: Watched, places: int, colour: bool) -> str
     parts = [elapsed(record)]
     if record["state"] == "RUNNING":
         parts += [f"{name}={value}" for name, value in list(facts.last_metrics(record).items())[:2]]
-    parts.append(facts.notice(record))
+    parts += [facts.service(record), facts.notice(record)]
     if record["state"] in ("PENDING", "RUNNING"):  # before it runs: what installs its requirements prints
         parts += [one_line(line) for line in watched.log_tail(record)[-1:]]
     failure = facts.failure(record)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from .._engine import engine
-from ..records import FINAL
+from ..records import is_awaited
 
 Record = dict[str, Any]
 # Seconds of each tick that may go into looking at runs, so that ten thousand cost no more than ten.
@@ -18,7 +18,7 @@ class Watched:
     """The newest records, in place, in the list that was given.
 
     Attributes:
-        records: all. began: when the wait began (monotonic). going: the places of those that have not ended, in order.
+        records: all. began: when the wait began (monotonic). going: the places of those that are waited for still, in order.
         counts: how many are in each state.
     """
 
@@ -29,22 +29,22 @@ class Watched:
         self.going: list[int] = []
         for place, record in enumerate(records):
             self.counts[record["state"]] = self.counts.get(record["state"], 0) + 1
-            if record["state"] not in FINAL:
+            if is_awaited(record):
                 self.going.append(place)
         self._next = 0
         self._logs: dict[str, tuple[int, list[str]]] = {}
 
     def wait(self, seconds: float) -> None:
-        """Wait so long for one after another, then see how the others are. Returns early only when all have ended."""
+        """Wait so long for one after another, then see how the others are. Returns early only when there is nothing to wait for any more."""
         until = time.monotonic() + seconds
         for place in self.going:
-            if self.records[place]["state"] not in FINAL:
+            if is_awaited(self.records[place]):
                 left = until - time.monotonic()
                 if left <= 0:
                     break
                 self._take(place, engine().wait(self.records[place]["id"], left).wait())
         self._look()
-        self.going = [place for place in self.going if self.records[place]["state"] not in FINAL]
+        self.going = [place for place in self.going if is_awaited(self.records[place])]
 
     def log_tail(self, record: Record) -> list[str]:
         """The last lines of its log; only what is new is read."""
@@ -69,7 +69,7 @@ class Watched:
             self._next %= len(self.going)
             place = self.going[self._next]
             self._next += 1
-            if self.records[place]["state"] not in FINAL:
+            if is_awaited(self.records[place]):
                 self._take(place, engine().wait(self.records[place]["id"], 0.0).wait())
             if time.monotonic() > until:
                 break

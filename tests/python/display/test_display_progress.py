@@ -142,6 +142,29 @@ def test_lines_where_they_are_asked_for(script):
     assert re.search(r"^slow\.job ▶ RUNNING", done.stderr, re.M) and re.search(r"^slow\.job ✓ COMPLETED 1\.\d s$", done.stderr, re.M)
 
 
+SERVICE = """
+import time
+import runwright as rw
+
+@rw.function
+def greet():
+    return "hello"
+
+run = greet.run(action="serve", serving={"port": 0})
+run.wait(60, progress=True)
+print("READY", run.is_ready, rw.attach(run.key).wait(progress=True).is_ready)
+run.stop()
+"""
+
+
+def test_a_service_is_waited_for_until_it_answers(script, tmp_path):
+    """A wait with a display ends when the service answers: it would never end otherwise."""
+    (_, env), file = script(1, 0), tmp_path / "service.py"
+    file.write_text(SERVICE)
+    written, _ = on_terminal([sys.executable, str(file)], env)
+    assert seen_at_the_end(written)[-1] == "READY True True"
+
+
 class Engine:
     """Runs that end after so many calls, and a count of what was asked."""
 
@@ -202,6 +225,20 @@ def test_ended_runs_are_not_asked_about(thousands, record):
     assert progress.waiting(records, None, None) == records
     assert engine.calls == 0
     assert progress.waiting([], None, True) == []
+
+
+def test_services_that_answer_are_waited_for_no_more(thousands, record, monkeypatch):
+    """Of two services one answers at the first look, with a display as without."""
+    service = {"replicas": 2, "ready": 0, "url": "http://there:8080"}
+    _, engine = thousands(1)
+    going = record(state="RUNNING", seconds=None, service=service)
+    ready = {**going, "service": {**service, "ready": 2}}
+    monkeypatch.setattr(engine, "wait", lambda id, timeout=None: Done(ready))
+    monkeypatch.setattr(progress, "QUIET", 0.0)
+    monkeypatch.setattr("runwright.display.screens.screen_for", lambda records, progress: terminal_screen.PlainScreen(io.StringIO()))
+    for setting in (None, True, False):
+        assert progress.waiting([going, ready], None, setting) == [ready, ready]
+    assert "2 of 2 answer · http://there:8080" in terminal_screen.run_line(ready, Watched([ready], 0.0), 200, False)
 
 
 @pytest.mark.parametrize("setting", [None, True, False])

@@ -53,5 +53,6 @@ def test_serve_a_model(surroundings: Kube, local_cluster, wheels: WheelIndex, tm
         monkeypatch.setenv(name, value)
     notebook = execute("03_serve_a_model.ipynb", tmp_path)
     assert "sha256:" in shown(notebook, 'action="build"')
+    assert "1 of 1 answers · http://rw-" in shown(notebook, "service.wait()")
     assert shown(notebook, "answer.json()") == "(200, ['setosa', 'virginica'])"
     assert "flowers" in shown(notebook, '"roses"')

@@ -35,6 +35,7 @@ def run_html(record: Record, log: list[str]) -> str:
         muted(f"on {record['backend']} · {moment(parse_time(record['created']))}"),
     )
     rows: list[tuple[str, Any]] = [
+        ("service", facts.service(record)),
         ("time", bar(facts.phases(record))),
         ("notice", facts.notice(record)),
         ("parameters", pairs(facts.arguments(record, 100))),
@@ -77,10 +78,10 @@ def metrics(record: Record) -> Markup:
 
 
 def run_line(record: Record) -> str:
-    """A run that has ended, in one line: what stays where it was shown while it went on."""
+    """A run that has ended, or a service that answers, in one line: what stays where it was shown while it was waited for."""
     from ...records import duration as seconds
 
-    return piece(header(facts.title(record), badge(record["state"]), tag("span", duration(seconds(record)))))
+    return piece(header(facts.title(record), badge(record["state"]), tag("span", duration(seconds(record))), muted(facts.service(record))))
 
 
 def _output(name: str, key: str) -> Markup:
