@@ -149,7 +149,7 @@ fn every_case_translates_into_its_plan() {
 fn every_case_is_lowered_to_its_objects() {
     let around = Surroundings { image: "docker.io/library/python:3.13-slim", runner: "runwright-runner-0000000000000000", profiles: &BTreeMap::new() };
     for case in cases().1 {
-        let loads: Vec<Load> = case.runs.into_iter().map(|run| Load { run, plan: case.plan.clone(), inputs: Map::new(), staging: None, slots: Vec::new(), pieces: 0 }).collect();
+        let loads: Vec<Load> = case.runs.into_iter().map(|run| Load::new(run, case.plan.clone(), Map::new(), None)).collect();
         let version = Version::pack(&case.function).expect("packed");
         let objects = lower(&around, &case.function, &version, &loads).unwrap_or_else(|error| panic!("{}: {error}", case.folder.display()));
         let path = case.folder.join("kubernetes.yaml");

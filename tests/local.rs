@@ -24,8 +24,16 @@ async fn the_host_language_is_asked_for_the_runner_once() {
         Ok(found.clone())
     };
     let local = Settings { python: "/bin/true".into(), runner: Box::new(find), concurrency: 1 };
-    let configuration =
-        Configuration { home: home.path().to_owned(), store: None, artifacts: None, local, kubernetes: common::no_cluster(), others: Vec::new(), session: Map::new() };
+    let configuration = Configuration {
+        home: home.path().to_owned(),
+        store: None,
+        artifacts: None,
+        url_lifetime: None,
+        local,
+        kubernetes: common::no_cluster(),
+        others: Vec::new(),
+        session: Map::new(),
+    };
     let client = Engine::open(configuration).await.unwrap();
     define(&client).await;
     for _ in 0..3 {

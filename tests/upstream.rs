@@ -67,7 +67,7 @@ async fn only_runs_that_had_not_ended_are_waited_for() {
     let local = Local::new(home.path(), "here".into(), settings, Arc::new(Clients::new(home.path())));
     let workload = Workload::of(Process::Command(vec!["true".into()]), &run.spec);
     let inputs = inputs.as_object().unwrap().clone();
-    let load = Load { run, plan: Plan::Task(workload), inputs, staging: None, slots: Vec::new(), pieces: 0 };
+    let load = Load::new(run, Plan::Task(workload), inputs, None);
     let lowered = local.lower(&function, &[load]).unwrap();
     assert_eq!(lowered["needs"], json!([going]));
 }

@@ -44,6 +44,7 @@ class Engine:
         home: _Path,
         store: str | None,
         artifacts: str | None,
+        url_lifetime: float | None,
         python: _Path,
         runner: Callable[[], str],
         concurrency: int,

@@ -41,7 +41,7 @@ def engine() -> Engine:
 
 
 def configure(**settings: Any) -> None:
-    """Set `home`, `store`, `artifacts`, `concurrency`, `image`, `python` for what follows; an engine that is open is left to its runs.
+    """Set `home`, `store`, `artifacts`, `url_lifetime`, `concurrency`, `image`, `python` for what follows; an engine that is open is left to its runs.
 
     Raises:
         InvalidError: a setting is wrong.
@@ -53,6 +53,14 @@ def configure(**settings: Any) -> None:
     if concurrency is not None and (not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1):
         raise InvalidError(
             f"concurrency={concurrency!r} is not a number of runs", field="concurrency", value=concurrency, cure="give 1 or more"
+        )
+    lifetime = settings.get("url_lifetime")
+    if lifetime is not None and (not isinstance(lifetime, (int, float)) or isinstance(lifetime, bool)):
+        raise InvalidError(
+            f"url_lifetime={lifetime!r} is not a number of seconds",
+            field="url_lifetime",
+            value=lifetime,
+            cure="give a number of seconds, at most 604800 (7 days)",
         )
     with _lock:
         _settings.update({name: value for name, value in settings.items() if value is not None})
@@ -116,6 +124,7 @@ def _open() -> Engine:
         home=folder,
         store=str(store) if store else None,
         artifacts=str(artifacts) if artifacts else None,
+        url_lifetime=_settings.get("url_lifetime") or _url_lifetime(),
         python=str(_settings.get("python") or sys.executable),
         runner=_place_runner,
         concurrency=_settings.get("concurrency") or _concurrency(),
@@ -141,6 +150,21 @@ def _runner_zip() -> str:
     from .execute.bundle import write_zip
 
     return write_zip(os.path.abspath(home()))  # noqa: PTH100
+
+
+def _url_lifetime() -> float | None:
+    from .exceptions import InvalidError
+
+    text = os.environ.get("RUNWRIGHT_URL_LIFETIME")
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise InvalidError(
+            f"RUNWRIGHT_URL_LIFETIME={text!r} is not a number of seconds",
+            field="RUNWRIGHT_URL_LIFETIME",
+            value=text,
+            cure="give a number of seconds, at most 604800 (7 days)",
+        ) from None
 
 
 def _concurrency() -> int:

@@ -30,6 +30,7 @@ def use(
     home: str | os.PathLike[str] | None = None,
     store: str | None = None,
     artifacts: str | None = None,
+    url_lifetime: float | None = None,
     concurrency: int | None = None,
 ) -> None:
     """Set what holds for the rest of the session.
@@ -40,6 +41,8 @@ def use(
             (RUNWRIGHT_IMAGE, the official Python image of this Python's version).
         home: the folder of everything local (RUNWRIGHT_HOME, `~/.runwright`). store: the database (RUNWRIGHT_STORE): a path or `postgresql://…`.
         artifacts: where bytes are kept (RUNWRIGHT_ARTIFACTS): a folder, `s3://…`, `gs://…`, `az://…`.
+        url_lifetime: how many seconds the presigned URLs live by which pods reach a bucket (RUNWRIGHT_URL_LIFETIME; as long as they can, 7 days):
+            a run that waits longer in a queue does not start.
         concurrency: how many runs execute at a time on this machine (RUNWRIGHT_CONCURRENCY, the number of cores).
 
     Raises:
@@ -54,9 +57,9 @@ def use(
         if value is not None and not isinstance(value, (str, os.PathLike)):
             raise InvalidError(f"{field}={value!r} is not a path or URL", field=field, value=value, cure="give text")
     with restored_on_error():
-        configure(home=home, store=store, artifacts=artifacts, concurrency=concurrency, image=image)
+        configure(home=home, store=store, artifacts=artifacts, url_lifetime=url_lifetime, concurrency=concurrency, image=image)
         set_default(on, context, namespace)
-        if home is not None or store is not None or artifacts is not None or image is not None:
+        if any(setting is not None for setting in (home, store, artifacts, url_lifetime, image)):
             engine()
     if project is not None:
         engine().project(project, True).wait()

@@ -6,7 +6,7 @@ pub mod kubernetes;
 pub mod local;
 mod signed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -31,8 +31,20 @@ pub struct Load {
     pub staging: Option<PathBuf>,
     /// Presigned URLs under which its files may be put.
     pub slots: Vec<String>,
+    /// When these and those of its inputs expire, in seconds since the epoch.
+    pub until: Option<f64>,
     /// How many pieces of luggage go with it.
     pub pieces: usize,
+    /// Whether what its item of a fan-out has for itself travels in the luggage.
+    pub apart: bool,
+}
+
+impl Load {
+    /// As it was asked for; how it gets to its place is not known yet.
+    #[must_use]
+    pub fn new(run: Run, plan: Plan, inputs: Map<String, Value>, staging: Option<PathBuf>) -> Self {
+        Self { run, plan, inputs, staging, slots: Vec::new(), until: None, pieces: 0, apart: false }
+    }
 }
 
 /// What goes along with a lowered plan and is in no record.
@@ -251,8 +263,8 @@ pub trait Backend: Send + Sync {
     /// Removes what is left of an ended run.
     async fn remove(&self, run: &Run) -> Result<()>;
 
-    /// Removes what belongs to nothing any more. Gives what was (or, with `dry_run`, would be) removed.
-    async fn sweep(&self, dry_run: bool) -> Result<Vec<String>>;
+    /// Removes what belongs to nothing any more. `open`: the runs that have not ended. Gives what was (or, with `dry_run`, would be) removed.
+    async fn sweep(&self, open: &HashSet<RunId>, dry_run: bool) -> Result<Vec<String>>;
 
     /// Starts what waits and could run.
     async fn kick(&self) -> Result<()>;

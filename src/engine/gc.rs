@@ -1,6 +1,6 @@
 //! Garbage collection: folders of runs that ended long ago, and what killed clients left.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::Engine;
@@ -27,6 +27,7 @@ impl Engine {
         let now = time::now().as_duration();
         let age = jiff::SignedDuration::try_from(age).unwrap_or(jiff::SignedDuration::MAX);
         let needed = self.needed().await?;
+        let open: HashSet<RunId> = self.store.runs(&RunFilter { open: true, ..RunFilter::default() }).await?.iter().map(|run| run.id).collect();
         for backend in &self.backends {
             for id in backend.discover().await? {
                 let Some(run) = self.store.run(id).await? else { continue };
@@ -38,7 +39,7 @@ impl Engine {
                     collected.runs.push(run.key);
                 }
             }
-            collected.paths.extend(backend.sweep(dry_run).await?);
+            collected.paths.extend(backend.sweep(&open, dry_run).await?);
         }
         Ok(collected)
     }

@@ -13,7 +13,7 @@ use crate::model::key::Key;
 use crate::model::run::{Input, Run};
 use crate::model::signature::Type;
 use crate::model::state::State;
-use crate::store::artifacts::{Artifacts, LONGEST};
+use crate::store::artifacts::Artifacts;
 
 impl Engine {
     /// The inputs as the runner reads them. Runs among them that have ended are replaced in the record, and what is read is noted there.
@@ -92,7 +92,7 @@ impl Engine {
             }
             described.insert("path".into(), path.display().to_string().into());
         } else {
-            let url = artifacts.presigned_get(&at, LONGEST).await?;
+            let url = artifacts.presigned_get(&at).await?;
             described.insert("url".into(), url.map(String::from).into());
         }
         Ok(Value::Object(described))
@@ -105,7 +105,8 @@ impl Engine {
         }
         if entity.path.contains("://") && !entity.path.starts_with("http") && !entity.path.starts_with("file://") {
             let (folder, file) = entity.path.rsplit_once('/').unwrap_or((&entity.path, ""));
-            return Ok((Artifacts::open(folder)?, file.to_owned()));
+            let store = Artifacts::open(folder)?;
+            return Ok((self.artifacts.lifetime().map_or(Ok(store.clone()), |lifetime| store.with_lifetime(lifetime.as_secs_f64()))?, file.to_owned()));
         }
         let path = Path::new(entity.path.strip_prefix("file://").unwrap_or(&entity.path));
         Ok((Artifacts::Local("/".into()), path.strip_prefix("/").unwrap_or(path).display().to_string()))

@@ -44,6 +44,8 @@ pub struct Configuration {
     pub store: Option<String>,
     /// `RUNWRIGHT_ARTIFACTS`; None: a folder in `home`.
     pub artifacts: Option<String>,
+    /// `RUNWRIGHT_URL_LIFETIME`, in seconds; None: as long as a presigned URL can live.
+    pub url_lifetime: Option<f64>,
     pub local: Settings,
     pub kubernetes: kubernetes::Settings,
     /// Places to run besides those of THE list.
@@ -70,10 +72,14 @@ pub struct Engine {
 impl Engine {
     /// Opens the store and the artifact store. THE list of backends is here.
     pub async fn open(configuration: Configuration) -> Result<Arc<Self>> {
-        let Configuration { home, store, artifacts, local, kubernetes, others, session } = configuration;
+        let Configuration { home, store, artifacts, url_lifetime, local, kubernetes, others, session } = configuration;
         let artifacts = match artifacts {
             Some(url) => Artifacts::open(&url)?,
             None => Artifacts::Local(home.join("artifacts")),
+        };
+        let artifacts = match url_lifetime {
+            Some(seconds) => artifacts.with_lifetime(seconds)?,
+            None => artifacts,
         };
         let clients = Arc::new(Clients::new(&home));
         let provenance = provenance::Session::new(session);

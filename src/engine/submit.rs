@@ -135,7 +135,7 @@ impl Engine {
         let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
         run.reference = backend.reference(&run, &plan, &place)?;
         run.service = plan.service(run.spec.task()?.replicas);
-        Ok(Found::New(function, Box::new(Load { run, plan, inputs, staging, slots: Vec::new(), pieces: 0 })))
+        Ok(Found::New(function, Box::new(Load::new(run, plan, inputs, staging))))
     }
 
     /// Steps 3 and 4 again, for runs whose inputs have all come meanwhile.
@@ -144,7 +144,7 @@ impl Engine {
         for mut run in runs {
             let inputs = self.resolve_inputs(backend, &function, &mut run).await?;
             let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
-            loads.push(Load { run, plan, inputs, staging: None, slots: Vec::new(), pieces: 0 });
+            loads.push(Load::new(run, plan, inputs, None));
         }
         let parcel = Self::parcel(backend, function, loads).await?;
         Ok((parcel.loads, parcel.lowered, parcel.luggage))

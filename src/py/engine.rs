@@ -42,13 +42,14 @@ impl Engine {
 impl Engine {
     /// Opens the store. `runner` is called before the first run and gives the folder that holds the runner's files.
     #[new]
-    #[pyo3(signature = (*, home, store, artifacts, python, runner, concurrency, image, runner_zip, session))]
+    #[pyo3(signature = (*, home, store, artifacts, url_lifetime, python, runner, concurrency, image, runner_zip, session))]
     #[allow(clippy::too_many_arguments)] // One a setting, as Python sees them.
     fn open(
         py: Python<'_>,
         home: PathBuf,
         store: Option<String>,
         artifacts: Option<String>,
+        url_lifetime: Option<f64>,
         python: PathBuf,
         runner: Py<PyAny>,
         concurrency: u32,
@@ -62,7 +63,7 @@ impl Engine {
         let find_zip = move || Python::attach(|py| runner_zip.call0(py)?.extract::<PathBuf>(py)).map_err(carry);
         let image = image.unwrap_or_else(|| kubernetes::python_image(session.get("python").and_then(Value::as_str).unwrap_or_default()));
         let kubernetes = kubernetes::Settings { image, profiles: std::collections::BTreeMap::new(), runner: Box::new(find_zip) };
-        let configuration = Configuration { home, store, artifacts, local, kubernetes, others: Vec::new(), session };
+        let configuration = Configuration { home, store, artifacts, url_lifetime, local, kubernetes, others: Vec::new(), session };
         threads::wait(py, Core::open(configuration))?.map(Self).map_err(|error| super::errors::raise(py, &error))
     }
 

@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 
 /// The longest that a presigned URL may live: the limit of signature version 4.
 pub const LONGEST: Duration = Duration::from_hours(7 * 24);
+/// And the shortest, which is for tests: a pod takes a few seconds to begin.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// What is uploaded in one request, and the size of the parts of what is larger.
 const PART: usize = 8 * 1024 * 1024;
 
@@ -48,6 +50,8 @@ pub struct Remote {
     prefix: Path,
     store: Arc<dyn ObjectStore>,
     signer: Arc<dyn Signer>,
+    /// How long presigned URLs live.
+    lifetime: Duration,
 }
 
 impl Artifacts {
@@ -60,6 +64,31 @@ impl Artifacts {
             return Ok(Self::Local(PathBuf::from(rest)));
         }
         Remote::open(url).map(Self::Remote)
+    }
+
+    /// The same, whose presigned URLs live so long; by default as long as they can.
+    pub fn with_lifetime(mut self, seconds: f64) -> Result<Self> {
+        let lifetime = Duration::try_from_secs_f64(seconds).ok().filter(|lifetime| (SHORTEST..=LONGEST).contains(lifetime)).ok_or_else(|| {
+            Error::invalid(
+                "url_lifetime",
+                seconds,
+                format!("url_lifetime={seconds} is not how long a presigned URL can live"),
+                format!("give a number of seconds between {} and {} (7 days)", SHORTEST.as_secs(), LONGEST.as_secs()),
+            )
+        })?;
+        if let Self::Remote(remote) = &mut self {
+            remote.lifetime = lifetime;
+        }
+        Ok(self)
+    }
+
+    /// How long presigned URLs live. None for a local folder, which has none.
+    #[must_use]
+    pub const fn lifetime(&self) -> Option<Duration> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote(remote) => Some(remote.lifetime),
+        }
     }
 
     /// For people.
@@ -154,21 +183,21 @@ impl Artifacts {
     }
 
     /// A URL by which anybody may read, for a while. None for a local folder.
-    pub async fn presigned_get(&self, path: &str, lives: Duration) -> Result<Option<Url>> {
+    pub async fn presigned_get(&self, path: &str) -> Result<Option<Url>> {
         match self {
             Self::Local(_) => Ok(None),
             Self::Remote(remote) => {
-                remote.signer.signed_url(Method::GET, &remote.at(path), lives.min(LONGEST)).await.map(Some).map_err(|error| remote.explain("signed", path, &error))
+                remote.signer.signed_url(Method::GET, &remote.at(path), remote.lifetime).await.map(Some).map_err(|error| remote.explain("signed", path, &error))
             }
         }
     }
 
     /// A URL by which anybody may write, for a while. None for a local folder.
-    pub async fn presigned_put(&self, path: &str, lives: Duration) -> Result<Option<Url>> {
+    pub async fn presigned_put(&self, path: &str) -> Result<Option<Url>> {
         match self {
             Self::Local(_) => Ok(None),
             Self::Remote(remote) => {
-                remote.signer.signed_url(Method::PUT, &remote.at(path), lives.min(LONGEST)).await.map(Some).map_err(|error| remote.explain("signed", path, &error))
+                remote.signer.signed_url(Method::PUT, &remote.at(path), remote.lifetime).await.map(Some).map_err(|error| remote.explain("signed", path, &error))
             }
         }
     }
@@ -237,7 +266,7 @@ impl Remote {
             other => return Err(unusable(&format!("there is no store for {other}://"))),
         };
         let prefix = Path::from(url.path().trim_matches('/'));
-        Ok(Self { url, prefix, store, signer })
+        Ok(Self { url, prefix, store, signer, lifetime: LONGEST })
     }
 
     fn at(&self, path: &str) -> Path {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, dead_code)] // It is a test; not every one uses all of it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -126,7 +127,7 @@ impl Backend for Fake {
         self.discovered.lock().expect("runs").retain(|known| known.id != run.id);
         Ok(())
     }
-    async fn sweep(&self, _: bool) -> Result<Vec<String>> {
+    async fn sweep(&self, _: &HashSet<RunId>, _: bool) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
     async fn kick(&self) -> Result<()> {
@@ -141,7 +142,9 @@ impl Backend for Fake {
 pub async fn engine(home: &Path, others: Vec<Arc<dyn Backend>>) -> Arc<Engine> {
     let runner = Box::new(|| Err(Error::backend("there is no runner here", "it is a test")));
     let local = Settings { python: "python3".into(), runner, concurrency: 1 };
-    Engine::open(Configuration { home: home.to_owned(), store: None, artifacts: None, local, kubernetes: no_cluster(), others, session: Map::new() }).await.expect("an engine")
+    Engine::open(Configuration { home: home.to_owned(), store: None, artifacts: None, url_lifetime: None, local, kubernetes: no_cluster(), others, session: Map::new() })
+        .await
+        .expect("an engine")
 }
 
 /// For tests that have to do with no cluster.

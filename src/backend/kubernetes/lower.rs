@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::object::{config_map, deployment, job, pod, service};
 use super::pack::PIECES;
+use super::size::{self, CONFIG_MAP};
 use super::{name, packed};
 use crate::backend::Load;
 use crate::error::{Error, Result};
@@ -25,12 +26,8 @@ use crate::runtime::SERVER;
 const DRAIN: f64 = 3.0;
 /// The version of the run folder's protocol.
 const PROTOCOL: u32 = 1;
-/// What the annotations of one object may hold together is 256 KiB, by the API server; some room is left for others'.
-const ANNOTATIONS: usize = 240 * 1024;
 /// Code up to this size travels in the Job itself.
 const SMALL_CODE: usize = 48 * 1024;
-/// An object may have 1.5 MiB in etcd by default, a ConfigMap 1 MiB by the API server.
-const CONFIG_MAP: usize = 1000 * 1024;
 
 /// What holds for all runs of this process.
 pub struct Surroundings<'a> {
@@ -121,27 +118,27 @@ pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, 
         }
     };
     check(first, workload, serves)?;
+    size::words(&first.run, &workload.process)?;
     let (run, task, has_runner) = (&first.run, first.run.spec.task()?, workload.process.has_runner());
     let placed = version.code.as_ref().filter(|_| has_runner);
-    let waits = waits(first);
+    let waits = loads.iter().any(waits);
     // What its inputs weigh is known only when they have come, and volumes cannot be added then.
     let pieces = if waits { PIECES } else { first.pieces };
     let labels = name::labels(run);
     let ports = if serves { service::ports(&workload.process, &task) } else { Vec::new() };
     let wanted = pod::Wanted { around, run, workload, task: &task, placed, pieces, serves, ports: &ports };
     let template = pod::template(&wanted, labels.clone(), annotations(around, function, workload, &task, placed, loads)?)?;
-    let mut of_owner = task.annotations.clone();
-    of_owner.insert(name::FUNCTION.to_owned(), version.text.clone());
-    if waits {
-        of_owner.insert(name::WAITS.to_owned(), "true".to_owned());
-    }
-    let metadata = job::metadata(run, labels.clone(), of_owner);
+    let metadata = job::metadata(run, labels.clone(), of_owner(version, &task, loads, waits)?);
     let service = if serves { service::service(run, &task, &ports, labels)? } else { None };
     let owner = if serves {
         Owner::Deployment(Box::new(deployment::deployment(run, &task, metadata, template)))
     } else {
         Owner::Job(Box::new(job::job(&job::Wanted { run, task: &task, has_runner, runs: loads.len(), waits }, metadata, template)))
     };
+    match &owner {
+        Owner::Job(job) => size::owner(job, run, &workload.process)?,
+        Owner::Deployment(deployment) => size::owner(deployment, run, &workload.process)?,
+    }
     let code = match placed {
         Some(Placed::Volume(name, zip)) => Some(config_map::binary(name, name::SHARED, "code", "code.zip", zip.clone())),
         _ => None,
@@ -200,31 +197,35 @@ fn annotations(
     if let Some(Placed::Annotation(code)) = placed {
         annotations.insert(name::CODE.to_owned(), code.clone());
     }
-    if name::gathered(&first.run).is_some() {
-        let items: Vec<Value> = loads.iter().map(|load| json!({"parameters": load.run.spec.parameters, "inputs": load.inputs, "asked": load.run.spec.inputs})).collect();
-        annotations.insert(name::ITEMS.to_owned(), packed::annotation(&Value::Array(items))?);
+    if name::gathered(&first.run).is_some() && !first.apart {
+        annotations.insert(name::ITEMS.to_owned(), packed::annotation(&items(loads))?);
     }
-    check_size(&annotations)?;
+    size::annotations(&annotations)?;
     Ok(annotations)
 }
 
-fn check_size(annotations: &BTreeMap<String, String>) -> Result<()> {
-    let size: usize = annotations.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size <= ANNOTATIONS {
-        return Ok(());
+/// What differs between the items of a fan-out.
+#[must_use]
+pub fn items(loads: &[Load]) -> Value {
+    loads.iter().map(|load| json!({"parameters": load.run.spec.parameters, "inputs": load.inputs, "asked": load.run.spec.inputs})).collect()
+}
+
+/// What the Job or Deployment itself says: what no pod reads.
+fn of_owner(version: &Version, task: &TaskParameters, loads: &[Load], waits: bool) -> Result<BTreeMap<String, String>> {
+    let mut annotations = task.annotations.clone();
+    if waits {
+        annotations.insert(name::WAITS.to_owned(), "true".to_owned());
     }
-    let largest = annotations.iter().max_by_key(|(_, value)| value.len()).map_or("", |(name, _)| name);
-    let (field, cure) = match largest {
-        name::ITEMS => ("items", "map over fewer items at a time, or over keys of data instead of the data itself"),
-        name::FROZEN | name::CODE => ("parameters", "give large values as inputs: log them as a dataitem or an artifact, and set RUNWRIGHT_ARTIFACTS to a bucket that pods reach"),
-        _ => ("annotations", "give less in annotations="),
-    };
-    Err(Error::invalid(
-        field,
-        format!("{} KiB", size / 1024),
-        format!("the {field} have {} KiB compressed; together with the code an object of Kubernetes takes {} KiB", size / 1024, ANNOTATIONS / 1024),
-        cure,
-    ))
+    if loads[0].apart {
+        let asked: Value = loads.iter().map(|load| json!({"parameters": load.run.spec.parameters, "asked": load.run.spec.inputs})).collect();
+        annotations.insert(name::ITEMS.to_owned(), packed::annotation(&asked)?);
+    }
+    size::annotations(&annotations)?;
+    // Without it only a store that has lost the version misses something.
+    if size::of_annotations(&annotations) + name::FUNCTION.len() + version.text.len() <= size::ANNOTATIONS {
+        annotations.insert(name::FUNCTION.to_owned(), version.text.clone());
+    }
+    Ok(annotations)
 }
 
 /// Seconds between TERM and KILL.
@@ -257,7 +258,7 @@ fn parameters(around: &Surroundings<'_>, workload: &Workload, load: &Load) -> Ma
 }
 
 fn frozen(around: &Surroundings<'_>, function: &Function, workload: &Workload, placed: Option<&Placed>, load: &Load) -> Value {
-    let run = &load.run;
+    let (run, nothing) = (&load.run, Map::new());
     let secrets: Vec<&String> = run.spec.secrets.keys().collect();
     let task = match &workload.process {
         Process::Call(call) => json!({"call": {"path": null, "handler": call.handler, "outputs": call.outputs, "signature": function.spec.get("signature")}}),
@@ -275,7 +276,7 @@ fn frozen(around: &Surroundings<'_>, function: &Function, workload: &Workload, p
         "id": run.id, "key": run.key, "project": run.project, "function": run.function, "kind": run.kind, "version": run.version, "action": run.action,
         "task": task,
         "python": null, "cwd": null,
-        "parameters": parameters(around, workload, load), "inputs": load.inputs, "needs": [],
+        "parameters": if load.apart { Map::new() } else { parameters(around, workload, load) }, "inputs": if load.apart { &nothing } else { &load.inputs }, "needs": [],
         "envs": workload.envs, "requirements": requirements(run, workload),
         "timeout": run.spec.timeout, "grace": grace(run, workload), "retries": run.spec.retries,
         "concurrency": 0,
@@ -285,8 +286,11 @@ fn frozen(around: &Surroundings<'_>, function: &Function, workload: &Workload, p
         frozen["pod"] = json!({
             "secrets": secrets,
             "code": match placed { None => Value::Null, Some(Placed::Annotation(_)) => "annotation".into(), Some(Placed::Volume(..)) => "volume".into() },
-            "luggage": load.pieces, "slots": load.slots, "limit": super::STREAM,
+            "luggage": load.pieces, "slots": if load.apart { &[] } else { load.slots.as_slice() }, "limit": super::STREAM,
         });
+        if let Some(until) = load.until {
+            frozen["pod"]["until"] = until.into();
+        }
     }
     frozen
 }
@@ -303,13 +307,13 @@ fn record(load: &Load) -> Value {
     record
 }
 
-/// The records in a Job's annotations: of its run, or of all runs of its fan-out.
+/// The records in a Job's own annotations and in those of its pods: of its run, or of all runs of its fan-out.
 #[must_use]
-pub fn records(annotations: &std::collections::BTreeMap<String, String>) -> Vec<Value> {
+pub fn records(own: &BTreeMap<String, String>, annotations: &BTreeMap<String, String>) -> Vec<Value> {
     let Some(frozen) = annotations.get(name::FROZEN).and_then(|text| packed::read_annotation(text)) else { return Vec::new() };
     let Some(mut base) = frozen.get("record").filter(|record| record.get("spec").is_some_and(Value::is_object)).cloned() else { return Vec::new() };
     base["spec"]["parameters"] = frozen.get("parameters").cloned().unwrap_or_default();
-    let Some(items) = annotations.get(name::ITEMS).and_then(|text| packed::read_annotation(text)) else { return vec![base] };
+    let Some(items) = annotations.get(name::ITEMS).or_else(|| own.get(name::ITEMS)).and_then(|text| packed::read_annotation(text)) else { return vec![base] };
     let items = items.as_array().cloned().unwrap_or_default();
     items.into_iter().enumerate().filter_map(|(index, item)| of_item(&base, index, &item)).collect()
 }

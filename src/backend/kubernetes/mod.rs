@@ -27,8 +27,10 @@ mod results;
 pub mod rights;
 mod seen;
 mod serving;
+mod size;
 mod stop;
 mod stream;
+mod sweep;
 mod sync;
 mod target;
 mod timing;
@@ -60,6 +62,7 @@ use hand_over::HandOver;
 use logs::Logs;
 use lower::{Owner, Surroundings, Version};
 pub use object::container::SIDECAR;
+use pack::Packing;
 pub use results::STORED;
 use target::Target;
 use timing::Handed;
@@ -261,7 +264,7 @@ impl Backend for Kubernetes {
 
     async fn pack(&self, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
         self.runner().await?;
-        pack::pack(&self.artifacts, &self.held, loads, luggage).await
+        Packing { artifacts: &self.artifacts, held: &self.held }.pack(loads, luggage).await
     }
 
     fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value> {
@@ -380,6 +383,8 @@ impl Backend for Kubernetes {
     async fn resume(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
         if run.service.is_some() {
+            // Somebody may have cleaned up while it had no pods.
+            cluster.provide(self.runner().await?).await?;
             return serving::resume(&cluster.access, run).await;
         }
         stop::resume(&cluster.access, run, &cluster.newest_job(run).await).await
@@ -453,13 +458,13 @@ impl Backend for Kubernetes {
         stop::remove(&cluster.access, run, &newest, &cluster.watches.board.sight(&name::of_run(run))).await
     }
 
-    async fn sweep(&self, dry_run: bool) -> Result<Vec<String>> {
+    async fn sweep(&self, open: &HashSet<RunId>, dry_run: bool) -> Result<Vec<String>> {
         let known: Vec<Target> = self.known.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        let mut swept = Vec::new();
+        let mut swept = sweep::folders(&[&self.held, &self.fetched], open, dry_run)?;
         for target in known {
             let cluster = self.cluster(&target).await?;
             *cluster.runner.lock().await = None;
-            swept.extend(stop::sweep(&cluster.access, dry_run).await?);
+            swept.extend(sweep::sweep(&cluster.access, dry_run).await?);
         }
         Ok(swept)
     }

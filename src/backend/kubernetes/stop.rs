@@ -1,14 +1,14 @@
-//! Stop, delete, clean up.
+//! Stop and delete.
 
 use jiff::SignedDuration;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
 use super::apply::{Access, patiently};
-use super::name::{self, GIVEN_UP, MANAGED_BY, MANAGER, QUEUE, SHARED, STOPPED, STOPPED_INDEXES};
+use super::name::{self, GIVEN_UP, MANAGER, QUEUE, STOPPED, STOPPED_INDEXES};
 use super::news::pods;
 use super::seen::{SeenJob, lists};
 use super::watch::Sight;
@@ -159,28 +159,4 @@ pub async fn remove_job(access: &Access, name: &str) -> Result<()> {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         Err(error) => Err(access.refused::<Job>("delete", name, &error)),
     }
-}
-
-/// Removes what no Job needs any more: the runner and code, where there is no Job at all.
-pub async fn sweep(access: &Access, dry_run: bool) -> Result<Vec<String>> {
-    let (jobs, maps) = (access.api::<Job>(), access.api::<ConfigMap>());
-    let ours = ListParams::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1));
-    let left = patiently(|| jobs.list_metadata(&ours)).await.map_err(|error| access.refused::<Job>("list", "", &error))?;
-    if !left.items.is_empty() {
-        return Ok(Vec::new());
-    }
-    let shared = ListParams::default().labels(&format!("{}={},{SHARED}", MANAGED_BY.0, MANAGED_BY.1));
-    let found = patiently(|| maps.list_metadata(&shared)).await.map_err(|error| access.refused::<ConfigMap>("list", "", &error))?;
-    let (mut swept, params) = (Vec::new(), DeleteParams::default());
-    for map in found.items {
-        let name = map.name_any();
-        if !dry_run {
-            match patiently(|| maps.delete(&name, &params)).await {
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                other => drop(other.map_err(|error| access.refused::<ConfigMap>("delete", &name, &error))?),
-            }
-        }
-        swept.push(format!("configmap {name} in {}", access.target));
-    }
-    Ok(swept)
 }

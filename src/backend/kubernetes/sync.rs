@@ -32,9 +32,9 @@ pub fn ids(board: &Board) -> Vec<RunId> {
 /// The record of a run, as it was handed over.
 pub async fn find(access: &Access, id: RunId) -> Result<Option<Run>> {
     for name in [format!("rw-{id}"), format!("rw-{}", id.map())] {
-        let Some((_, annotations)) = get(access, &name).await? else { continue };
+        let Some((own, of_pods)) = get(access, &name).await? else { continue };
         let text = id.to_string();
-        let record = records(&annotations).into_iter().find(|record| record.get("id").and_then(serde_json::Value::as_str) == Some(text.as_str()));
+        let record = records(&own, &of_pods).into_iter().find(|record| record.get("id").and_then(serde_json::Value::as_str) == Some(text.as_str()));
         if let Some(mut run) = record.and_then(|record| serde_json::from_value::<Run>(record).ok()) {
             // Where it is found: the context may be called otherwise where it was submitted.
             run.reference.extend(access.target.reference(&name));

@@ -294,7 +294,7 @@ impl Backend for Local {
         self.folder(run).remove()
     }
 
-    async fn sweep(&self, dry_run: bool) -> Result<Vec<String>> {
+    async fn sweep(&self, _open: &HashSet<RunId>, dry_run: bool) -> Result<Vec<String>> {
         sweep::sweep(&self.home, &self.clients, dry_run)
     }
 

@@ -232,11 +232,24 @@ def test_items_and_their_inputs_in_the_luggage(pod: Pod) -> None:
     pod.lay("def f(x, n): return x * n", pod={"luggage": 1}, parameters={"n": 1})
     (pod.root / "luggage" / "0").mkdir()
     items = [{}, {"parameters": {"n": 2}, "inputs": {"x": given}}]
-    (pod.root / "luggage" / "0" / "luggage").write_bytes(zipped({"inputs/1/x/data.txt": "ab", "items.json": json.dumps(items)}))
+    lines = "".join(json.dumps(item) + "\n" for item in items)
+    (pod.root / "luggage" / "0" / "luggage").write_bytes(zipped({"inputs/1/x/data.txt": "ab", "items.jsonl": lines}))
+    # What the map's Job said before its inputs had come.
+    pod.annotate("items", b"[{}, {}]")
     pod.environment["JOB_COMPLETION_INDEX"] = "1"
     came = pod.run()
     assert came.code == 0, came.payload
     assert came.values["result"] == "abab"
+
+
+def test_urls_that_have_expired(pod: Pod) -> None:
+    """Nothing of the user's begins whose inputs and results have no way any more."""
+    pod.lay("def f(): print('it began')", pod={"until": 1_700_000_000.5, "slots": ["http://127.0.0.1:9/x?signature=hidden"]})
+    came = pod.run()
+    assert (came.code, came.error["cause"]) == (1, "NotStarted")
+    assert "expired (2023-11-14 22:13:20 UTC)" in came.error["message"]
+    assert "url_lifetime=" in came.error["cure"]
+    assert "it began" not in came.stdout
 
 
 def test_an_item_that_the_map_does_not_have(pod: Pod) -> None:
@@ -244,7 +257,7 @@ def test_an_item_that_the_map_does_not_have(pod: Pod) -> None:
     pod.annotate("items", b"[{}]")
     pod.environment["JOB_COMPLETION_INDEX"] = "1"
     error = pod.run().error
-    assert (error["cause"], "the map has 1 items" in error["message"]) == ("RunnerError", True)
+    assert (error["cause"], "the map has fewer items than 2" in error["message"]) == ("RunnerError", True)
 
 
 @pytest.mark.parametrize("content", [b"", b"z:AAAA", b"[1]", b"{", b"\xff"])

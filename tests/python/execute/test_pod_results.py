@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from execute_lab import until
-from pod_lab import BOOT, Came, Pod
+from pod_lab import BOOT, Came, Pod, zipped
 from pod_results_lab import LIMIT, Folder, Store, refuse
 
 
@@ -312,6 +312,22 @@ def test_a_disk_without_room_for_the_stream(folder: Folder, monkeypatch: pytest.
 def test_urls_are_nowhere_in_the_runs_folder(pod: Pod, store: Store) -> None:
     pod.lay("def f(): return b'content'", pod={"slots": [store.url]})
     pod.run()
+    found = b"".join(path.read_bytes() for path in (pod.root / "home").rglob("*") if path.is_file())
+    assert b"hidden" not in found
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_an_item_of_a_map_has_slots_of_its_own(pod: Pod, store: Store, dies: bool) -> None:
+    """They travel in the luggage, where the other container finds them, too, and come to lie nowhere else."""
+    code = "import os, time\ndef f(run):\n    run.log_artifact('a', source=__file__)\n    time.sleep(0.3)\n    "
+    pod.lay(code + ("os.kill(os.getppid(), 9)" if dies else "return b'content'"), pod={"luggage": 1})
+    (pod.root / "luggage" / "0").mkdir()
+    items = [{"slots": []}, {"slots": [store.url, store.url]}]
+    content = zipped({"items.jsonl": "".join(json.dumps(item) + "\n" for item in items)})
+    (pod.root / "luggage" / "0" / "luggage").write_bytes(content)
+    pod.environment["JOB_COMPLETION_INDEX"] = "1"
+    came = pod.run()
+    assert len(store.seen) == (1 if dies else 2), came.payload
     found = b"".join(path.read_bytes() for path in (pod.root / "home").rglob("*") if path.is_file())
     assert b"hidden" not in found
 

@@ -95,6 +95,36 @@ def test_everything_goes(here: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     assert square.run(x=3).result() == 9, "the runner is put there again"
 
 
+def test_gc_removes_what_clients_left_in_the_home(here: Kube, home: Path) -> None:
+    """What is kept by run, of runs that have ended; not that of one that goes on."""
+    ended, going = square.run(x=2).wait(), sleep.run(seconds=60)
+    left = [home / folder / name for folder in ("held", "fetched") for name in (ended.id, going.id, "019b7c00-0000-7000-8000-000000000000")]
+    young = home / "fetched" / "019b7c00-0000-7000-8000-000000000001"
+    for folder in (*left, young):
+        folder.mkdir(parents=True)
+        (folder / "data").write_bytes(b"x")
+        if folder != young:
+            os.utime(folder, (time.time() - 7200, time.time() - 7200))
+    assert not set(map(str, left)).isdisjoint(rw.gc(dry_run=True)["paths"])
+    assert left[0].exists()
+    rw.gc()
+    assert {folder for folder in (*left, young) if folder.exists()} == {home / "held" / going.id, home / "fetched" / going.id, young}
+    going.stop()
+
+
+def test_gc_leaves_the_runner_while_a_service_may_need_it(here: Kube) -> None:
+    square.run(x=2).wait()
+    server = ["sh", "-c", "exec busybox httpd -f -p 8081 -h /tmp"]
+    service = rw.container(name="web", image=here.image("busybox:1"), command=server).run(action="deploy")
+    service.wait(60)
+    rw.gc(0)
+    assert wait_until(lambda: here.get("jobs") == [], 30)
+    assert any(name.startswith("ConfigMap/runwright-runner") for name in here.objects())
+    service.stop().delete()
+    assert wait_until(lambda: here.get("deployments") == [], 30)
+    assert any("configmap runwright-runner" in path for path in rw.gc(0)["paths"])
+
+
 def test_another_client_finds_runs_and_functions(here: Kube, tmp_path: Path) -> None:
     runs = [square.run(x=7).wait(), *square.map([{"x": 3}, {"x": 4}]).wait()]
     results = [run.result() for run in runs]

@@ -1,7 +1,7 @@
 """What came with the Job: the frozen run, and what its pod has to wait for."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PTH110, PTH118, PTH123
+# ruff: noqa: PTH110, PTH123
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from . import Places
 
-# Where items that found no room in an annotation are in the luggage.
-ITEMS = "items.json"
+# Where items that found no room in an annotation are in the luggage: a line each, so that no pod has to read all of them.
+ITEMS = "items.jsonl"
 
 
 def annotation(path: str) -> bytes:
@@ -73,19 +73,39 @@ def frozen(places: Places, environment: Any) -> dict[str, Any]:
     return run
 
 
-def become_item(places: Places, run: dict[str, Any], folder: str) -> None:
+def become_item(places: Places, run: dict[str, Any]) -> None:
     """Give the run what its item of the map has for itself. Raises OSError or ValueError."""
     index = run["pod"].get("index")
     if index is None:
         return
-    content = annotation(f"{places.job}/items")
-    if not content:
-        with open(os.path.join(folder, ITEMS), "rb") as file:
-            content = file.read()
-    items = quickjson.loads(content)
-    if index >= len(items):
-        raise ValueError(f"the map has {len(items)} items, and this is number {index}")
-    run.update({part: items[index][part] for part in ("parameters", "inputs") if part in items[index]})
+    item = None
+    if run["pod"].get("luggage"):
+        from . import unpack
+
+        item = unpack.item(places, int(run["pod"]["luggage"]), index)
+    if item is None:
+        items = quickjson.loads(annotation(f"{places.job}/items"))
+        item = items[index] if index < len(items) else None
+    if item is None:
+        raise ValueError(f"the map has fewer items than {index + 1}")
+    run.update({part: item[part] for part in ("parameters", "inputs") if part in item})
+    if "slots" in item:
+        run["pod"]["slots"] = item["slots"]
+
+
+def expired(pod: dict[str, Any]) -> None:
+    """Raises Failed with cause `NotStarted` where the URLs that the client made for this run live no more."""
+    from .. import clock
+
+    until = pod.get("until")
+    if until is None or clock.now() < until:
+        return
+    import time
+
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(until))
+    message = f"it began after the presigned URLs by which it reaches the artifact store had expired ({when}): it waited too long"
+    cure = "run it again: run.reproduce(); the URLs live for url_lifetime= of rw.use (RUNWRIGHT_URL_LIFETIME), at most 7 days"
+    raise Failed("NotStarted", message, cure)
 
 
 def missing(places: Places, pod: dict[str, Any]) -> list[str]:

@@ -96,6 +96,7 @@ def _carry_out(places: Places) -> Any:
     wakeup = process.Wakeup(f"{folder}/stop")
 
     def prepare(log: Any) -> dict[str, str]:
+        intake.expired(pod)
         intake.wait(places, pod, wakeup, log)
         if wakeup.stop:
             return {}
@@ -120,4 +121,4 @@ def _lay_out(places: Places, frozen: dict[str, Any], folder: str) -> None:
         call = (frozen.get("task") or {}).get("call")
         if path and call:
             call["path"] = path
-    intake.become_item(places, frozen, folder)
+    intake.become_item(places, frozen)

@@ -16,7 +16,7 @@ TYPE_CHECKING = False  # `typing` costs milliseconds, and annotations are never 
 if TYPE_CHECKING:
     from typing import Any
 
-_CURE = "check the artifact store (RUNWRIGHT_ARTIFACTS): that pods reach it, and that the run ended before its URLs expired"
+_CURE = "check the artifact store (RUNWRIGHT_ARTIFACTS): that pods reach it, and that the run ended before its URLs expired (url_lifetime= of rw.use)"
 # How long after a stop was asked for an upload may still be tried.
 _AFTER_STOP = 10.0
 

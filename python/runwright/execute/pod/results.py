@@ -1,7 +1,7 @@
 """The other container: prints events while the run goes on, and what it left when it has ended, also where it was killed."""
 
 # pathlib, contextlib: their import costs milliseconds in every run
-# ruff: noqa: PTH110, PTH123
+# ruff: noqa: PTH110, PTH123, SIM105
 
 from __future__ import annotations
 
@@ -132,6 +132,10 @@ class Watched:
             frozen = intake.frozen(self._places, os.environ)
         except (OSError, ValueError):
             return
+        try:
+            intake.become_item(self._places, frozen)
+        except (OSError, ValueError):
+            pass  # it died before it had become one
         honour(frozen.get("envs"))
         deliver.deliver(self._places, self._folder(), frozen["pod"], Patience(_PATIENCE))
 

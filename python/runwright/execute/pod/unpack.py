@@ -26,8 +26,32 @@ def luggage(places: Places, pieces: int, folder: str) -> None:
         for number in range(pieces):
             with open(intake.piece(places, number), "rb") as file:
                 joined.write(file.read())
-    unpack(path, folder, "the inputs that travelled with the run")
+    # The items of a map hold URLs: they stay where they are.
+    unpack(path, folder, "the inputs that travelled with the run", but=intake.ITEMS)
     os.unlink(path)
+
+
+def item(places: Places, pieces: int, index: int) -> Any:
+    """What an item of a map has for itself, from the luggage; None where the luggage holds none. Raises OSError or ValueError."""
+    import io
+    import zipfile
+    import zlib
+
+    from .. import quickjson
+
+    joined = io.BytesIO()
+    for number in range(pieces):
+        with open(intake.piece(places, number), "rb") as file:
+            joined.write(file.read())
+    try:
+        with zipfile.ZipFile(joined) as archive:
+            if intake.ITEMS not in archive.namelist():
+                return None
+            with archive.open(intake.ITEMS) as lines:
+                line = next((line for number, line in enumerate(lines) if number == index), None)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"the luggage is damaged: {text_of(error)}") from error
+    return None if line is None else quickjson.loads(line)
 
 
 def code(places: Places, given: Any) -> Any:
@@ -70,8 +94,8 @@ def _fetched(places: Places, given: dict[str, Any]) -> str:
         raise Failed("NotStarted", error.message, error.cure) from error
 
 
-def unpack(path: str, folder: str, what: str) -> None:
-    """Unpack a zip into a folder. Raises Failed with cause `NotStarted`; nothing is written where a name leads out of the folder."""
+def unpack(path: str, folder: str, what: str, but: str | None = None) -> None:
+    """Unpack a zip into a folder, all `but` one file. Raises Failed with cause `NotStarted`; nothing is written where a name leads out of the folder."""
     import zipfile
     import zlib
 
@@ -82,6 +106,8 @@ def unpack(path: str, folder: str, what: str) -> None:
                 if not _stays(entry):
                     raise Failed("NotStarted", f"{what} cannot be unpacked: {entry.filename!r} leads out of the folder", _DAMAGED)
             for entry in entries:
+                if entry.filename == but:
+                    continue
                 target = archive.extract(entry, folder)
                 # A program stays one.
                 if not entry.is_dir() and (entry.external_attr >> 16) & 0o100:
