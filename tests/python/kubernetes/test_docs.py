@@ -18,7 +18,9 @@ def test_the_code_of_the_page_runs_as_it_stands(kube: Kube, tmp_path: Path) -> N
     program = tmp_path / "program.py"
     program.write_text(code.replace("python:3.11-slim", kube.image("python:3.11")))
     environment = {**os.environ, "RUNWRIGHT_HOME": str(tmp_path / "home")}
-    done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, program], env=environment, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     promised = [said for line in code.splitlines() if line.lstrip().startswith("print(") for said in re.findall(r"# (.*)$", line)]
     assert promised == done.stdout.splitlines()
