@@ -73,7 +73,7 @@ def _readable(fn: Any) -> dict[str, Any]:
         if collector.running <= tracked:
             break
         tracked |= collector.running
-    _check_secrets(text, name)
+    check_secrets(text, name)
     collector.imports.local.follow(text, "functions.py", "functions")
     module = next(one for one in _NAMES if f"{one}.py" not in tree and f"{one}/__init__.py" not in tree)
     tree.add(f"{module}.py", text.encode("utf-8"))
@@ -95,7 +95,7 @@ def _collected(collector: Collector, fn: Any, raw: Any, name: str) -> str:
     return text_of(collector)
 
 
-def _check_secrets(text: str, name: str) -> None:
+def check_secrets(text: str, name: str) -> None:
     """The last net: no value of an environment variable that is called a secret may be in the text, whatever way it came there."""
     import os
 

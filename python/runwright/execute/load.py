@@ -72,6 +72,8 @@ def _module(path: str, name: str) -> Any:
         if not os.path.abspath(file).startswith(os.path.join(path, "")):
             message = f"the code's module {name!r} is hidden by another module of that name ({file or 'built in'})"
             raise Failed("ImportFailed", message, "rename the file")
+    if path:
+        vars(module)["__runwright_code__"] = path  # materialize/sources.py
     return module
 
 

@@ -15,6 +15,7 @@ import pickle
 import sys
 import types
 
+from . import sources
 from .base import Materializer, type_name
 from .errors import MaterializeFailed, disk_error, first_line, passes
 
@@ -61,8 +62,9 @@ def dump(value: Any, path: str) -> dict[str, Any]:
         OSError: the disk.
     """
     reason = _try(pickle.dump, value, path)
-    if reason is None and not names_main(path):
-        return {}
+    code = {} if reason is not None else sources.named_in(path)
+    if reason is None and (code or not names_main(path)):
+        return code
     try:
         import cloudpickle
     except ImportError:
@@ -118,12 +120,18 @@ def load(file: Any, descriptor: dict[str, Any]) -> Any:
     Raises:
         MaterializeFailed: a module it needs is not here, or it is damaged.
     """
-    try:
+
+    def read() -> Any:
+        file.seek(0)
         return pickle.load(file)  # noqa: S301
+
+    try:
+        return sources.read_with(descriptor.get("code"), read)
     except (ImportError, AttributeError) as error:
         raise MaterializeFailed(
             f"it cannot be unpickled here ({first_line(error)})",
-            "make the module that defines its class importable here, in the same version",
+            "make the module that defines its class importable here, in the same version; or name the class in the function, "
+            "such as in an annotation: it then travels with it",
         ) from error
 
 

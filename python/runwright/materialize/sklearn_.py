@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from . import pickled
+from . import pickled, sources
 from .base import Materializer, is_a, need
 from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
 
@@ -42,12 +42,13 @@ class Sklearn(Materializer):
             raise Unsuitable(f"joblib cannot ({first_line(error)})", {"type": self.type, "kind": self.kind, **extra}) from error
         if pickled.names_main(path):
             raise Unsuitable("it has a class of __main__", {"type": self.type, "kind": self.kind, **extra})
-        return extra
+        return {**extra, **sources.named_in(path)}
 
     def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         check_versions(descriptor)
         try:
-            return need("joblib", "a scikit-learn model").load(path)
+            joblib = need("joblib", "a scikit-learn model")
+            return sources.read_with(descriptor.get("code"), lambda: joblib.load(path))
         except (ImportError, AttributeError) as error:
             raise MaterializeFailed(
                 f"the model cannot be loaded here ({first_line(error)})",

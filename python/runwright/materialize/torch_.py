@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import pickled
+from . import pickled, sources
 from .base import Materializer, is_a, need, type_name
 from .errors import MaterializeFailed, Unsuitable, disk_error, first_line
 from .sklearn_ import check_versions, versions
@@ -37,15 +37,19 @@ class Torch(Materializer):
             if disk is not None:
                 raise disk from error
             raise Unsuitable(f"torch.save cannot ({first_line(error)})", kept) from error
-        return extra
+        return {**extra, **sources.named_in(path)}
 
     def read(self, path: str, descriptor: dict[str, Any]) -> Any:
         torch = need("torch", "a torch model")
         check_versions(descriptor)
-        try:
+
+        def read() -> Any:
             with Path(path).open("rb") as file:
                 # Whole modules are pickles; a descriptor of ours is trusted like one. A file from elsewhere is not.
                 return torch.load(file, map_location="cpu", weights_only=not descriptor.get("of"))
+
+        try:
+            return sources.read_with(descriptor.get("code"), read)
         except (ImportError, AttributeError) as error:
             raise MaterializeFailed(f"the model cannot be loaded here ({first_line(error)})", "make its class importable here") from error
 

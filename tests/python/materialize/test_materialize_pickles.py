@@ -18,7 +18,7 @@ import pytest
 from custom_estimators import Locked, Plain
 
 from runwright import materialize
-from runwright.materialize import pickled
+from runwright.materialize import pickled, sources
 
 SOURCES = Path(materialize.__file__).parents[1]
 HERE = ".".join(map(str, sys.version_info[:2]))
@@ -147,6 +147,7 @@ def test_without_cloudpickle_main_is_noted(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cloudpickle", None)
     monkeypatch.setattr(Plain, "__module__", "__main__")
     monkeypatch.setattr(sys.modules["__main__"], "Plain", Plain, raising=False)
+    monkeypatch.setattr(sources, "_LONGEST", 0)
     descriptor = materialize.write(Plain(1), str(tmp_path), "o")
     assert descriptor["note"].startswith("pickled: no better") and "__main__" in descriptor["note"]
 
