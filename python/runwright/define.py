@@ -49,9 +49,10 @@ def define_when_used(function: Function) -> Record:
     if seen is not None and seen[0] is engine() and seen[2]["project"] == function.project:
         return dict(seen[2])
     record: Record = define_described(
-        function.project, function.name, function.kind, code=None, code_src=None, handler=None, **function._defined
+        function.project, function.name, function.kind, **{"code": None, "code_src": None, "handler": None, **function._defined}
     )
-    function._captured = (engine(), _Settled(), record)
+    # Files may have changed when it is used again.
+    function._captured = None if function._defined.get("code_src") else (engine(), _Settled(), record)
     return record
 
 

@@ -177,6 +177,10 @@ class InstructionError(RunError):
     """An instruction of a Dockerfile failed."""
 
 
+class BuilderError(RunError):
+    """What executes the instructions of a build (BuildKit, podman, …) cannot be reached, or does not work."""
+
+
 class ConfigError(RunError):
     """A setting of a build cannot be used."""
 
@@ -274,6 +278,7 @@ BY_CAUSE: dict[str, type[RunError]] = {
     "BaseImageError": BaseImageError,
     "ConfigError": ConfigError,
     "InstructionError": InstructionError,
+    "BuilderError": BuilderError,
     "ImportFailed": ImportFailedError,
     "InputError": InputError,
     "OutputError": OutputError,

@@ -139,6 +139,28 @@ class Function(AsyncVerbs):
 
         return await submit_async(self, split(self, args, kwargs))
 
+    def build(self, **settings: Any) -> Run:
+        """Make an image of it, as a tracked run; later runs on Kubernetes (of a container, everywhere) use the image.
+
+        Args:
+            target (str): where the image goes: `registry.example/team/image`; by default below RUNWRIGHT_REGISTRY.
+            base_image (str): what it is built on.
+            instructions (list[str]): commands (`apt-get install -y git`) and instructions of a Dockerfile (`ENV A=b`), executed in order.
+            dockerfile (str | Path): the text of a Dockerfile, or its path; the function's code is its context.
+            secrets (list[str]): names of secrets that instructions see as variables, and no image has. credentials (str): that of them which is the
+                text of a docker config.json, the login of registries.
+            buildkit (str): where a BuildKit is that executes instructions: `tcp://host:1234`; RUNWRIGHT_BUILDKIT by default.
+            force (bool): build also what was built before.
+            **settings: all others of docs/building.md, and the options of `run`: on, wait, dry_run, timeout, resources, …
+
+        Returns:
+            The run. Its results: `image` (with its digest), `tag`, `digest`, `size`, `cached`, …
+
+        Raises:
+            InvalidError: a setting is wrong, or the namespace does not allow what the build needs. Nothing was created then.
+        """
+        return self.run(action="build", **settings)
+
     def map(self, items: Iterable[Any], /, **kwargs: Any) -> RunList:
         """Run it once for each item, in their order.
 

@@ -153,13 +153,17 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
     if options.get("retries") is not None:
         request["retries"] = _retries(options["retries"])
     extra = {name: options[name] for name in CLUSTER if options.get(name) is not None}
+    given = call.arguments
     if options.get("action") == "build":
-        extra["building"] = _building(function, extra.get("building"))
+        from .building import settings_of
+
+        # What is built is not called: what is given are the settings of the builder.
+        extra["building"], given = settings_of(function, given, extra.get("building")), {}
     if extra:
         request["extra"] = extra
     arguments = Arguments()
     try:
-        for name, value in call.arguments.items():
+        for name, value in given.items():
             arguments.add(name, value)
         for name, value in call.inputs.items():
             if name in arguments.parameters or name in arguments.inputs:
@@ -175,18 +179,6 @@ def request_of(function: Function, call: Call) -> tuple[Record, Arguments]:
     if arguments.staging is not None:
         request["staging"] = arguments.staging
     return request, arguments
-
-
-def _building(function: Function, given: Any) -> Any:
-    """The settings of the builder; where the image goes is RUNWRIGHT_REGISTRY's to say where they do not."""
-    import os
-
-    registry = os.environ.get("RUNWRIGHT_REGISTRY")
-    if given is not None and (not isinstance(given, dict) or "target" in given):
-        return given
-    # Names of images are of lower case.
-    target = {"target": f"{registry.rstrip('/')}/{function.project}/{function.name}".lower()} if registry else {}
-    return {**target, **(given or {})}
 
 
 def _place(options: dict[str, Any]) -> Record:

@@ -1,5 +1,6 @@
 //! The nouns: plain data, serde only. No verb, no client, no clock beyond [`time`].
 
+pub mod build;
 pub mod entity;
 pub mod event;
 pub mod fields;

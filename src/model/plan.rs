@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::build::Build;
 use super::run::{RunSpec, Service};
 use super::workload::{Process, Workload};
 use crate::error::Result;
@@ -16,7 +17,7 @@ pub enum Plan {
     /// Runs until it is stopped.
     Service(Workload),
     /// Makes an image.
-    Build(Workload),
+    Build(Build),
     /// Kubernetes objects of another tool's making.
     Manifests(Vec<Value>),
 }
@@ -24,7 +25,7 @@ pub enum Plan {
 impl Plan {
     /// The same with the image that the run names instead of the function's, and how the run wants it fetched.
     pub fn with_image_of(mut self, run: &RunSpec) -> Result<Self> {
-        if let Self::Task(workload) | Self::Service(workload) | Self::Build(workload) = &mut self {
+        if let Some(workload) = self.workload_mut() {
             let task = run.task()?;
             workload.image = task.image.or_else(|| run.built.clone()).or_else(|| workload.image.take());
             workload.image_pull_policy = task.image_pull_policy.or(workload.image_pull_policy);
@@ -35,10 +36,17 @@ impl Plan {
         Ok(self)
     }
 
+    const fn workload_mut(&mut self) -> Option<&mut Workload> {
+        match self {
+            Self::Task(workload) | Self::Service(workload) | Self::Build(Build { workload, .. }) => Some(workload),
+            Self::Manifests(_) => None,
+        }
+    }
+
     /// Whether the runner executes it: a Python function, not a program of an image.
     #[must_use]
     pub const fn calls(&self) -> bool {
-        matches!(self, Self::Task(workload) | Self::Service(workload) | Self::Build(workload) if workload.process.has_runner())
+        matches!(self, Self::Task(workload) | Self::Service(workload) | Self::Build(Build { workload, .. }) if workload.process.has_runner())
     }
 
     /// How a service stands that has not begun. None for what is none.

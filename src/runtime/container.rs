@@ -1,8 +1,9 @@
-//! The kind `container`: what an image starts. Action `job` runs it to its end, `deploy` until it is stopped.
+//! The kind `container`: what an image starts. Action `job` runs it to its end, `deploy` until it is stopped, `build` makes the image.
 
 use serde_json::{Map, Value};
 
 use super::Runtime;
+use super::building::{self, Contents};
 use crate::error::{Error, Result, did_you_mean};
 use crate::model::fields::{Fields, not};
 use crate::model::function::Function;
@@ -16,35 +17,44 @@ use crate::model::workload::{self, Process, PullPolicy, Workload};
 pub struct Container;
 
 /// What a spec may hold.
-const FIELDS: [&str; 6] = ["image", "base_image", "image_pull_policy", "image_pull_secrets", "command", "args"];
+const FIELDS: [&str; 7] = ["image", "base_image", "source", "image_pull_policy", "image_pull_secrets", "command", "args"];
 /// What a run may give besides the options that all kinds have.
 const PARAMETERS: [&str; 1] = ["args"];
 
 const ARGUMENTS: &str = "a list of text, such as [\"--epochs\", \"3\"]";
+const SOURCE: &str = "the files of a build, which code_src= or code= makes";
 const SECRETS: &str = "a list of names of secrets, such as [\"registry-login\"]";
 
 /// What this runtime reads of a function's spec.
-struct Spec {
+struct Spec<'a> {
     image: Option<String>,
+    base_image: Option<String>,
+    /// The files that a build has at hand.
+    files: Option<&'a Map<String, Value>>,
+    has_source: bool,
     image_pull_policy: Option<PullPolicy>,
     image_pull_secrets: Vec<String>,
     command: Vec<String>,
     args: Vec<String>,
 }
 
-impl Spec {
-    fn read(spec: &Map<String, Value>) -> Result<Self> {
+impl<'a> Spec<'a> {
+    fn read(spec: &'a Map<String, Value>) -> Result<Self> {
         let fields = Fields::read("a container function", "", spec, &FIELDS)?;
         let image = fields.text("image", AN_IMAGE)?;
         let base_image = fields.text("base_image", AN_IMAGE)?;
         for (field, image) in [("image", image), ("base_image", base_image)] {
             image.map_or(Ok(()), |image| image::check(field, image))?;
         }
-        if base_image.is_none() {
+        let source = fields.get("source", SOURCE, Value::as_object)?;
+        if base_image.is_none() && source.is_none() {
             fields.required("image", AN_IMAGE, image)?;
         }
         Ok(Self {
             image: image.map(str::to_owned),
+            base_image: base_image.map(str::to_owned),
+            files: source.and_then(|source| source.get("files")).and_then(Value::as_object),
+            has_source: source.is_some(),
             image_pull_policy: PullPolicy::read(&fields)?,
             image_pull_secrets: fields.list("image_pull_secrets", SECRETS, |place, value| OBJECT.check_value(&place, value).map(str::to_owned))?,
             command: command(&fields)?,
@@ -59,7 +69,7 @@ impl Runtime for Container {
     }
 
     fn actions(&self) -> Vec<String> {
-        vec!["job".into(), "serve".into(), "deploy".into()]
+        vec!["job".into(), "serve".into(), "deploy".into(), "build".into()]
     }
 
     fn check(&self, spec: &Map<String, Value>) -> Result<()> {
@@ -68,6 +78,9 @@ impl Runtime for Container {
 
     fn translate(&self, function: &Function, action: &str, run: &RunSpec) -> Result<Plan> {
         let spec = Spec::read(&function.spec)?;
+        if action == "build" {
+            return build(function, spec, run)?.with_image_of(run);
+        }
         let args = arguments(function, run)?.unwrap_or(spec.args);
         let process = Process::Container(workload::Container { command: spec.command, args });
         let workload = Workload { image: spec.image, image_pull_policy: spec.image_pull_policy, image_pull_secrets: spec.image_pull_secrets, ..Workload::of(process, run) };
@@ -86,12 +99,20 @@ impl Runtime for Container {
         };
         match plan.with_image_of(run)? {
             Plan::Task(Workload { image: None, .. }) | Plan::Service(Workload { image: None, .. }) => {
-                let message = format!("{}: there is no image to run; base_image is only what one is built from", function.name);
-                Err(Error::invalid("image", "", message, format!("give {AN_IMAGE}")))
+                let message = format!("{}: there is no image to run; base_image and code are only what one is built from", function.name);
+                Err(Error::invalid("image", "", message, format!("build it with run(action=\"build\"), or give {AN_IMAGE}")))
             }
             plan => Ok(plan),
         }
     }
+}
+
+/// An image of a Dockerfile or of instructions. The code is what they may copy.
+fn build(function: &Function, spec: Spec<'_>, run: &RunSpec) -> Result<Plan> {
+    let dockerfile = spec.files.and_then(|files| files.get("Dockerfile")).and_then(Value::as_str).map(str::to_owned);
+    let nothing = dockerfile.is_none() && run.task()?.building.get("dockerfile").is_none();
+    let base = spec.base_image.or(spec.image.filter(|_| nothing));
+    building::plan(function, run, Contents { base, dockerfile, requirements: Vec::new(), code: spec.has_source, importable: false })
 }
 
 /// The command: a list, or text that is split as a shell would split it (nothing in it is replaced).

@@ -2,6 +2,7 @@
 //!
 //! To add a kind: one file with an `impl Runtime`, one line in [`BUILTINS`].
 
+mod building;
 mod container;
 mod python;
 

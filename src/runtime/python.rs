@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Runtime;
+use super::building::{self, Contents};
 use crate::error::{Error, Result, did_you_mean};
 use crate::model::function::Function;
 use crate::model::plan::Plan;
@@ -15,9 +16,6 @@ pub struct Python;
 
 /// What serving needs to have installed: the server, and what makes it fast.
 pub const SERVER: [&str; 3] = ["uvicorn>=0.30,<1", "httptools>=0.6", "uvloop>=0.17"];
-
-/// What makes an image of a version: `docs/decisions/0006-an-image-is-base-and-layers.md`.
-const BUILDER: &str = "_runwright.execute.builder.run:image";
 
 /// What a spec may hold.
 const FIELDS: [&str; 6] = ["source", "signature", "outputs", "requirements", "image", "base_image"];
@@ -114,40 +112,11 @@ fn serve(spec: Spec, run: &RunSpec) -> Result<Plan> {
     Ok(Plan::Service(Workload { image: spec.image, requirements, ..Workload::of(serve, run) }))
 }
 
-/// The builder is a function that the runner brings; it runs in a container of the base image.
+/// What is built is called as it is, and may be served.
 fn build(function: &Function, spec: Spec, run: &RunSpec) -> Result<Plan> {
-    let mut settings = run.task()?.building;
-    let base = settings.remove("base_image").and_then(|base| base.as_str().map(str::to_owned)).or(spec.base_image).or(spec.image);
-    if let Some(base) = &base {
-        settings.insert("base".into(), base.clone().into());
-    }
-    let requirements =
-        spec.requirements.iter().map(String::as_str).chain(settings.remove("serve").and_then(|serve| serve.as_bool()).unwrap_or(true).then_some(SERVER).into_iter().flatten());
-    settings.insert("requirements".into(), requirements.collect::<Vec<_>>().into());
-    settings.insert("code".into(), true.into());
-    if let Some(Value::String(secret)) = settings.get("credentials") {
-        if !run.secrets.contains_key(secret) {
-            return Err(Error::invalid(
-                "building.credentials",
-                secret,
-                format!("building.credentials={secret:?} is no secret of this run"),
-                format!("name it in secrets=[{secret:?}], too; its value is the text of a docker config.json"),
-            ));
-        }
-        let variable = format!("${secret}");
-        settings.insert("credentials".into(), variable.into());
-    }
-    if !settings.contains_key("target") {
-        return Err(Error::invalid(
-            "building.target",
-            "",
-            format!("{}: it is not said where the image goes", function.name),
-            "give building={\"target\": \"registry.example/team/image\"}, or set RUNWRIGHT_REGISTRY",
-        ));
-    }
-    let parameters = Map::from_iter([("settings".to_owned(), settings.into())]);
-    let call = Process::Call(Call { handler: BUILDER.into(), outputs: None, parameters: Some(parameters) });
-    Ok(Plan::Build(Workload { image: base, ..Workload::of(call, run) }))
+    let serves = run.task()?.building.get("serve").and_then(Value::as_bool).unwrap_or(true);
+    let requirements = spec.requirements.into_iter().chain(serves.then_some(SERVER).into_iter().flatten().map(str::to_owned)).collect();
+    building::plan(function, run, Contents { base: spec.base_image.or(spec.image), dockerfile: None, requirements, code: true, importable: true })
 }
 
 /// The requirements that the image does not have: one that was built of this version has all.

@@ -8,12 +8,13 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec, Service};
 use serde_json::{Map, Value, json};
 
-use super::object::{config_map, deployment, job, pod, service};
+use super::object::{self, config_map, deployment, job, pod, service};
 use super::pack::PIECES;
 use super::size::{self, CONFIG_MAP};
 use super::{name, packed};
 use crate::backend::Load;
 use crate::error::{Error, Result};
+use crate::model::build::{Build, Builder, Buildkit};
 use crate::model::function::Function;
 use crate::model::name::Digest;
 use crate::model::plan::Plan;
@@ -106,7 +107,7 @@ pub enum Owner {
 pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, loads: &[Load]) -> Result<Objects> {
     let Some(first) = loads.first() else { return Err(Error::backend("nothing was to be lowered", "this is a fault of Runwright; please report it")) };
     let (workload, serves) = match &first.plan {
-        Plan::Task(workload) | Plan::Build(workload) => (workload, false),
+        Plan::Task(workload) | Plan::Build(Build { workload, .. }) => (workload, false),
         Plan::Service(workload) => (workload, true),
         Plan::Manifests(_) => {
             return Err(Error::invalid(
@@ -126,7 +127,7 @@ pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, 
     let pieces = if waits { PIECES } else { first.pieces };
     let labels = name::labels(run);
     let ports = if serves { service::ports(&workload.process, &task) } else { Vec::new() };
-    let wanted = pod::Wanted { around, run, workload, task: &task, placed, pieces, serves, ports: &ports };
+    let wanted = pod::Wanted { around, run, workload, task: &task, placed, pieces, serves, ports: &ports, buildkit: buildkit_of(&first.plan) };
     let template = pod::template(&wanted, labels.clone(), annotations(around, function, workload, &task, placed, loads)?)?;
     let metadata = job::metadata(run, labels.clone(), of_owner(version, &task, loads, waits)?);
     let service = if serves { service::service(run, &task, &ports, labels)? } else { None };
@@ -246,13 +247,27 @@ fn requirements<'a>(run: &Run, workload: &'a Workload) -> Vec<&'a str> {
     }
 }
 
-/// Its arguments. A build is told what it builds on: the image that its pod is of.
+/// The BuildKit that a build needs.
+#[must_use]
+pub const fn buildkit_of(plan: &Plan) -> Option<&Buildkit> {
+    match plan {
+        Plan::Build(Build { builder: Builder::Buildkit(buildkit), .. }) => Some(buildkit),
+        Plan::Build(_) | Plan::Task(_) | Plan::Service(_) | Plan::Manifests(_) => None,
+    }
+}
+
+/// Its arguments. A build is told what it builds on (the image that its pod is of), or where the BuildKit is that it asks.
 fn parameters(around: &Surroundings<'_>, workload: &Workload, load: &Load) -> Map<String, Value> {
     let mut parameters = workload.parameters().unwrap_or(&load.run.spec.parameters).clone();
-    if let (Plan::Build(_), Some(settings)) = (&load.plan, parameters.get_mut("settings").and_then(Value::as_object_mut)) {
-        let base = workload.image.as_deref().unwrap_or(around.image);
-        settings.entry("base").or_insert_with(|| base.into());
-        settings.insert("inside".into(), true.into());
+    if let (Plan::Build(build), Some(settings)) = (&load.plan, parameters.get_mut("settings").and_then(Value::as_object_mut)) {
+        match &build.builder {
+            Builder::Layer => {
+                let base = workload.image.as_deref().unwrap_or(around.image);
+                settings.entry("base").or_insert_with(|| base.into());
+                settings.insert("inside".into(), true.into());
+            }
+            Builder::Buildkit(buildkit) => object::buildkit::complete(settings, buildkit, around.image),
+        }
     }
     parameters
 }

@@ -23,10 +23,10 @@ pub struct Right {
 
 /// What `runwright doctor` looks at besides; nothing that runs needs it.
 pub const DOCTOR: &str = "doctor";
-const JOBS: &[&str] = &["python.job", "python.build", "container.job"];
-const PYTHON: &[&str] = &["python.job", "python.serve", "python.build"];
+const JOBS: &[&str] = &["python.job", "python.build", "container.job", "container.build"];
+const PYTHON: &[&str] = &["python.job", "python.serve", "python.build", "container.build"];
 const SERVICES: &[&str] = &["python.serve", "container.deploy", "container.serve"];
-const ALL: &[&str] = &["python.job", "python.serve", "python.build", "container.job", "container.deploy", "container.serve"];
+const ALL: &[&str] = &["python.job", "python.serve", "python.build", "container.job", "container.build", "container.deploy", "container.serve"];
 
 /// THE table. Reasons end up as comments in the Role.
 pub const RIGHTS: &[Right] = &[

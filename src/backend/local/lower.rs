@@ -9,6 +9,7 @@ use super::folder::RunFolder;
 use super::{Settings, code, container};
 use crate::backend::Load;
 use crate::error::{Error, Result};
+use crate::model::build::Build;
 use crate::model::function::Function;
 use crate::model::plan::Plan;
 use crate::model::run::{Input, Run};
@@ -23,7 +24,7 @@ pub type Tool<'a> = &'a dyn Fn() -> Result<&'a Path>;
 pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Function, load: &Load) -> Result<Value> {
     let Load { run, plan, inputs, .. } = load;
     let workload = match plan {
-        Plan::Task(workload) | Plan::Build(workload) => workload,
+        Plan::Task(workload) | Plan::Build(Build { workload, .. }) => workload,
         Plan::Service(workload) if !matches!(workload.process, Process::Container(_)) => workload,
         Plan::Service(_) | Plan::Manifests(_) => {
             return Err(Error::invalid(

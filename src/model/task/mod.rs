@@ -132,7 +132,25 @@ pub const SERVING: [&str; 15] =
     ["port", "workers", "concurrency", "queue", "max_body", "timeout", "grace", "drain", "keep_alive", "head_timeout", "log_requests", "metrics", "debug", "init", "form"];
 
 /// The settings of the builder that a run may give: `docs/decisions/0006-an-image-is-base-and-layers.md`.
-pub const BUILDING: [&str; 12] = ["target", "base_image", "credentials", "insecure", "env", "prefix", "platform", "installer_env", "compiled", "force", "serve", "epoch"];
+pub const BUILDING: [&str; 17] = [
+    "target",
+    "base_image",
+    "instructions",
+    "dockerfile",
+    "builder",
+    "buildkit",
+    "buildkit_image",
+    "credentials",
+    "insecure",
+    "env",
+    "prefix",
+    "platform",
+    "installer_env",
+    "compiled",
+    "force",
+    "serve",
+    "epoch",
+];
 
 /// The prefix of our own annotations.
 const OURS: &str = "runwright.dev/";

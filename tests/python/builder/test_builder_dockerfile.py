@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from builder_lab import ask, files_of, open_layer
 
-from runwright.execute.builder import solving
+from runwright.execute.builder import solving, stages
 from runwright.execute.builder.dockerfile import Assembly, assemble
 from runwright.execute.builder.failures import BaseImageError, ConfigError, InstructionError, RegistryError, RequirementError
 from tests.cluster.binaries import binary
@@ -37,7 +37,15 @@ CASES: dict[str, dict[str, Any]] = {
         "secrets": ["PIP_INDEX_URL", "TOKEN"],
         "prefix": "/srv/app",
     },
-    "dockerfile": {"dockerfile": "FROM alpine\nCOPY . /app", "code": {"main.sh": "echo hi\n"}},
+    "dockerfile": {"dockerfile": "FROM alpine\nCOPY . /app", "code": {"main.sh": "echo hi\n"}, "importable": False},
+    "dockerfile-and-more": {
+        "dockerfile": "FROM python:3.13 AS one\nRUN <<X\nFROM nothing\nX\nFROM --platform=linux/amd64 \\\n  python:3.13-slim\nUSER 7",
+        "instructions": ["apt-get install -y git"], "requirements": ["numpy"], "code": {"functions.py": "x = 1\n"}, "env": {"A": "b"},
+    },
+    "without-texts": {
+        "base": "python:3.13-slim", "instructions": ["cd /tmp\nmake 'all'", "true", "RUN echo 'as it is'"], "requirements": ["numpy<3", "torch==2.5"],
+        "secrets": ["TOKEN"], "texts": False,
+    },
 }  # fmt: skip
 
 
@@ -59,12 +67,32 @@ def test_the_context_has_the_code_only() -> None:
 
 def test_the_tag_names_everything() -> None:
     base, platform = "sha256:" + "a" * 64, "linux/amd64"
-    tags = {assemble(**case).tag(base, platform) for case in CASES.values()}
-    tags.add(assemble(**CASES["code"]).tag("sha256:" + "b" * 64, platform))
-    tags.add(assemble(**CASES["code"]).tag(base, "linux/arm64"))
-    tags.add(assemble(**{**CASES["code"], "code": {"functions.py": "x = 2\n"}}).tag(base, platform))
+    tags = {assemble(**case).tag([base], platform) for case in CASES.values()}
+    tags.add(assemble(**CASES["code"]).tag(["sha256:" + "b" * 64], platform))
+    tags.add(assemble(**CASES["code"]).tag([base], "linux/arm64"))
+    tags.add(assemble(**{**CASES["code"], "code": {"functions.py": "x = 2\n"}}).tag([base], platform))
     assert len(tags) == len(CASES) + 3
     assert all(re.fullmatch(r"rw-[0-9a-f]{32}", tag) for tag in tags)
+
+
+def test_what_a_dockerfile_is_built_on() -> None:
+    text = """# FROM comment
+FROM --platform=$BUILDPLATFORM golang:1.24 AS build
+RUN <<EOF
+FROM inside
+EOF
+FROM build AS again
+FROM $BASE
+from \\
+# between
+  reg.test:5000/alpine@sha256:abc
+FROM scratch
+COPY --from=again /x /x
+FROM golang:1.24
+"""
+    assert stages.bases(text) == ["golang:1.24", "reg.test:5000/alpine@sha256:abc"]
+    assert stages.name_last_stage(text, "mine") == (text.removesuffix("FROM golang:1.24\n") + "FROM golang:1.24 AS mine\n", "mine")
+    assert stages.name_last_stage("FROM a as b\n", "mine") == ("FROM a as b\n", "b")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +101,6 @@ def test_the_tag_names_everything() -> None:
         ({}, "base"),
         ({"base": "a b"}, "base"),
         ({"base": "python", "dockerfile": "FROM x"}, "dockerfile: base"),
-        ({"dockerfile": "FROM x", "requirements": ["a"], "env": {"A": "b"}}, "dockerfile: env, requirements"),
         ({"dockerfile": "path/Dockerfile"}, "dockerfile: it has no FROM"),
         ({"base": "python", "instructions": ["FROM other"]}, "instructions: FROM"),
         ({"base": "python", "instructions": ["  "]}, "instructions"),
@@ -112,7 +139,7 @@ def solve(local_cluster: Cluster, namespace: str, tmp_path: Path) -> Solve:
             binary("buildctl"), "--addr", local_cluster.buildkit, "build", "--progress=plain", "--frontend=dockerfile.v0", f"--local=context={context}",
             f"--local=dockerfile={text}", f"--metadata-file={metadata}", *(["--no-cache"]),
             *(f"--secret=id={name},env={name}" for name in assembly.secrets),
-            *([f"--output=type=image,name={image}:{assembly.tag('', '')},push=true"] if push else []),
+            *([f"--output=type=image,name={image}:{assembly.tag([], '')},push=true"] if push else []),
         ]  # fmt: skip
         done = subprocess.run(command, env={"PATH": "/usr/bin:/bin", **(secrets or {})}, capture_output=True, text=True)
         digest = json.loads(metadata.read_text())["containerimage.digest"] if done.returncode == 0 and push else ""

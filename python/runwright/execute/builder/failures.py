@@ -63,6 +63,13 @@ class InstructionError(Failed):
         self.instruction = instruction
 
 
+class BuilderError(Failed):
+    """The program that executes instructions cannot be reached, or does not work."""
+
+    def __init__(self, message: str, cure: str | None = None) -> None:
+        super().__init__("BuilderError", message, cure)
+
+
 class DiskFull(Failed):
     """There is no room left for what is being installed, packed or written."""
 

@@ -45,7 +45,7 @@ def build(settings: dict[str, Any], say: Callable[[str], None] = print) -> dict[
         ConfigError, BaseImageError, RegistryError, RequirementError, DiskFull: each a `Failed` with cause, message and cure. OSError.
     """
     wanted = read(settings)
-    scratch = _scratch(wanted.work)
+    scratch = scratch_folder(wanted.work)
     try:
         return _Build(wanted, scratch, say).run()
     except OSError as error:
@@ -57,7 +57,7 @@ def build(settings: dict[str, Any], say: Callable[[str], None] = print) -> dict[
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _scratch(parent: str | None) -> Path:
+def scratch_folder(parent: str | None) -> Path:
     """A new folder for what is there during the build only."""
     try:
         return Path(tempfile.mkdtemp(prefix="runwright-build-", dir=parent))

@@ -8,7 +8,11 @@ import sys
 from typing import Any
 
 from ..failure import Failed, text_of
-from .order import build
+from . import kit, order
+from .failures import ConfigError
+
+# THE list of builders: by the name that the setting `builder` has.
+BUILDERS = {"layer": order.build, "buildkit": kit.build}
 
 
 def image(run: Any, settings: dict[str, Any]) -> dict[str, Any]:
@@ -16,7 +20,8 @@ def image(run: Any, settings: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         run: the run that this is, given by the runner.
-        settings: those of `build`. `code: true` stands for the code that came with the run.
+        settings: those of the builder, and which one: `builder`, "layer" where it is not said. `code: true` stands for the code that came with
+            the run.
 
     Raises:
         Failed: see `build`.
@@ -24,10 +29,14 @@ def image(run: Any, settings: dict[str, Any]) -> dict[str, Any]:
     # A stop removes what was written for the time of the build.
     with contextlib.suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    settings = dict(settings)
+    builder = settings.pop("builder", None) or "layer"
+    if builder not in BUILDERS:
+        raise ConfigError(f"builder: there is no builder {builder!r}", f"use one of: {', '.join(BUILDERS)}")
     if isinstance(settings.get("code"), bool):
-        settings = {**settings, "code": run.code if settings["code"] else None}
+        settings["code"] = run.code if settings["code"] else None
     try:
-        return build(settings)
+        return BUILDERS[builder](settings)
     except Exception as error:
         if isinstance(error, Failed):
             raise

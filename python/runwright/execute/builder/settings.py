@@ -74,14 +74,23 @@ def read(given: dict[str, Any]) -> Settings:
     """The settings of a plain dict with the names of `Settings`; those that are None count as not given. Raises ConfigError."""
     if not isinstance(given, dict):
         raise ConfigError(f"the settings of a build are a dict, not {type(given).__name__}")
-    known = set(Settings.__dataclass_fields__)
+    values = read_values(given, set(Settings.__dataclass_fields__), ("base", "target"))
+    if "epoch" not in values and os.environ.get("SOURCE_DATE_EPOCH"):
+        values["epoch"] = _whole(os.environ["SOURCE_DATE_EPOCH"], "SOURCE_DATE_EPOCH")
+    return Settings(**values)
+
+
+def read_values(given: dict[str, Any], known: set[str], images: tuple[str, ...]) -> dict[str, Any]:
+    """What builders are told alike, checked. `images`: the settings that name an image and must be there. Raises ConfigError."""
     if unknown := sorted(map(str, set(given) - known)):
         raise ConfigError(f"there is no setting {', '.join(unknown)}", f"the settings are {', '.join(sorted(known))}")
     values = {name: value for name, value in given.items() if value is not None}
-    for name in ("base", "target"):
+    for name in images:
         if name not in values:
             raise ConfigError(f"{name}: is missing", "name an image like registry.example/team/image")
-        values[name] = parse(values[name], name)
+    for name in ("base", "target"):
+        if name in values:
+            values[name] = parse(values[name], name)
     if values["target"].digest:
         raise ConfigError(f"target: {given['target']!r} has a digest, which only what is built can have", "leave it out")
     values["requirements"] = requirements_in_order(values.get("requirements", ()))
@@ -89,9 +98,7 @@ def read(given: dict[str, Any]) -> Settings:
         if name in values:
             values[name] = make(values[name], name)
     values.setdefault("platform", this_platform())
-    if "epoch" not in values and os.environ.get("SOURCE_DATE_EPOCH"):
-        values["epoch"] = _whole(os.environ["SOURCE_DATE_EPOCH"], "SOURCE_DATE_EPOCH")
-    return Settings(**values)
+    return values
 
 
 def requirements_in_order(given: Any) -> tuple[str, ...]:
@@ -190,8 +197,15 @@ def _seconds(value: Any, name: str) -> float:
     return float(value)
 
 
+def _lines(value: Any, name: str) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, (list, tuple)) or not all(isinstance(line, str) for line in value):
+        raise ConfigError(f"{name}: {value!r} is not a list of text")
+    return tuple(value)
+
+
 _READERS: dict[str, Any] = {
     "code": _folder, "env": _texts, "prefix": _prefix, "credentials": _text, "insecure": _hosts, "certificates": _text, "inside": _flag,
     "platform": _platform, "python": _python, "installer_env": _texts, "compiled": _flag, "work": _text, "cache": _text, "epoch": _whole,
     "force": _flag, "attempts": _attempts, "pause": _seconds, "timeout": _seconds,
+    "instructions": _lines, "dockerfile": _text, "secrets": _lines, "address": _text, "tool": _text, "importable": _flag,
 }  # fmt: skip

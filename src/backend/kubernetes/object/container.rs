@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, EnvVarSource,
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::buildkit;
 use super::pod::Wanted;
 use super::security::same_user;
 use super::volume::{mounts_asked, own_mounts, scratch};
@@ -24,6 +25,7 @@ pub const SIDECAR: [(&str, &str, &str); 2] = [("cpu", "1m", "500m"), ("memory", 
 pub fn main(wanted: &Wanted<'_>) -> Container {
     let Wanted { run, workload, task, .. } = wanted;
     let mut mounts = if wanted.has_runner() { own_mounts(run, wanted.placed, wanted.pieces) } else { Vec::new() };
+    mounts.extend(wanted.buildkit.map(|_| buildkit::mount()));
     mounts.extend(mounts_asked(&task.volumes));
     let ports = wanted.ports.iter().map(|port| ContainerPort { container_port: port.target_port.into(), protocol: Some("TCP".into()), ..ContainerPort::default() });
     Container {

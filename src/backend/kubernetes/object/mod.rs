@@ -1,5 +1,6 @@
 //! One file for each kind of object that is built, and for the parts of a pod. All is pure.
 
+pub mod buildkit;
 pub mod config_map;
 pub mod container;
 pub mod deployment;

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{container, merge, security, volume};
+use super::{buildkit, container, merge, security, volume};
 use crate::backend::kubernetes::lower::{Placed, Surroundings, grace};
 use crate::backend::kubernetes::name::{MAIN, RESULTS};
 use crate::error::{Error, Result, did_you_mean};
+use crate::model::build::Buildkit;
 use crate::model::run::Run;
 use crate::model::task::{ServicePort, TaskParameters};
 use crate::model::workload::Workload;
@@ -30,6 +31,8 @@ pub struct Wanted<'a> {
     pub serves: bool,
     /// Where it is reached, if it serves.
     pub ports: &'a [ServicePort],
+    /// The BuildKit that it asks, if it builds with one.
+    pub buildkit: Option<&'a Buildkit>,
 }
 
 impl Wanted<'_> {
@@ -70,6 +73,7 @@ fn profile<'a>(wanted: &'a Wanted<'_>) -> Result<Option<&'a PodTemplateSpec>> {
 fn asked(wanted: &Wanted<'_>) -> Result<PodSpec> {
     let Wanted { run, workload, task, .. } = wanted;
     let mut volumes = if wanted.has_runner() { volume::own(wanted.around.runner, run, wanted.placed, wanted.pieces) } else { Vec::new() };
+    volumes.extend(wanted.buildkit.map(buildkit::volumes).into_iter().flatten());
     volumes.extend(volume::asked(&task.volumes)?);
     let pull_secrets = workload.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect();
     let (user, group, fs_group) = (task.run_as_user, task.run_as_group, task.fs_group);
@@ -80,7 +84,7 @@ fn asked(wanted: &Wanted<'_>) -> Result<PodSpec> {
         affinity: task.affinity.clone(),
         containers: vec![container::main(wanted)],
         image_pull_secrets: given(pull_secrets),
-        init_containers: wanted.reports().then(|| vec![container::results(wanted)]),
+        init_containers: given(before_main(wanted)),
         node_selector: Some(task.node_selector.clone()).filter(|labels| !labels.is_empty()),
         priority_class_name: task.priority_class.clone(),
         restart_policy: Some(if wanted.serves { "Always" } else { "Never" }.into()),
@@ -90,6 +94,11 @@ fn asked(wanted: &Wanted<'_>) -> Result<PodSpec> {
         volumes: given(volumes),
         ..PodSpec::default()
     })
+}
+
+fn before_main(wanted: &Wanted<'_>) -> Vec<Container> {
+    let results = wanted.reports().then(|| container::results(wanted));
+    results.into_iter().chain(wanted.buildkit.map(buildkit::containers).into_iter().flatten()).collect()
 }
 
 fn finish(spec: &mut PodSpec, wanted: &Wanted<'_>) {

@@ -1,0 +1,163 @@
+"""Images that a real BuildKit makes of instructions and Dockerfiles, pushed to a real registry, and run by pods that the restricted standard allows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runwright as rw
+from tests.cluster.cluster import Cluster
+from tests.cluster.kube import Kube
+from tests.cluster.wheels import WheelIndex
+from tests.python.builder.builder_lab import ask, files_of, open_layer
+
+SECRET = "s3cr3t-of-the-index"
+
+
+@pytest.fixture
+def buildkit(here: Kube, local_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Builds go to the cluster's BuildKit; the folder of the test in the registry."""
+    monkeypatch.setenv("RUNWRIGHT_BUILDKIT", local_cluster.buildkit)
+    monkeypatch.setenv("RUNWRIGHT_BUILDKIT_IMAGE", here.image("buildctl:1"))
+    monkeypatch.setenv("RUNWRIGHT_REGISTRY", f"{local_cluster.registry}/{here.namespace}")
+    return f"{local_cluster.registry}/{here.namespace}"
+
+
+@pytest.fixture
+def folder(local_cluster: Cluster, tmp_path: Path) -> Path:
+    """A folder with a Dockerfile and what that copies."""
+    folder = tmp_path / "context"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(
+        f'FROM {local_cluster.push("busybox:1")}\nCOPY hello.txt /\nRUN echo built\nCMD ["cat", "/hello.txt"]\n'
+    )
+    (folder / "hello.txt").write_text("hello from the folder\n")
+    return folder
+
+
+def log_of(run: rw.Run) -> str:
+    return "\n".join(run.logs())
+
+
+def whole_image(registry: str, results: dict[str, Any]) -> bytes:
+    """Manifest, config and the content of the layers that the build added."""
+    place, _, digest = results["image"].partition("@")
+    place = f"http://{registry}/v2/{place.partition('/')[2]}"
+    kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    manifest = ask("GET", f"{place}/manifests/{digest}", kinds)
+    blobs = [ask("GET", f"{place}/blobs/{json.loads(manifest)['config']['digest']}")]
+    for layer in results["layers"]:
+        blobs += files_of(open_layer(ask("GET", f"{place}/blobs/{layer['digest']}"))).values()
+    return manifest + b"".join(blobs)
+
+
+def test_a_folder_with_a_dockerfile_becomes_an_image_that_runs(buildkit: str, folder: Path, local_cluster: Cluster) -> None:
+    """What is built is what the next run executes; the same is not built twice, other files are."""
+    function = rw.container(code_src=str(folder), name="hello")
+    first = function.build(insecure=[local_cluster.registry], wait=True)
+    results = first.results()
+    assert results["image"] == f"{buildkit}/default/hello@{results['digest']}"
+    assert (results["builder"], results["cached"]) == ("buildkit", False)
+    log = log_of(first)
+    assert f"builder: BuildKit at {local_cluster.buildkit}" in log
+    assert "RUN echo built" in log
+    run = function.run(wait=True)
+    assert log_of(run) == "hello from the folder"
+    assert run.provenance["images"]["main"] == results["image"]
+    again = function.build(insecure=[local_cluster.registry], wait=True)
+    assert again.results() == {**results, "cached": True, "seconds": again.results()["seconds"]}
+    assert "RUN echo built" not in log_of(again)
+    (folder / "hello.txt").write_text("changed\n")
+    other = function.build(insecure=[local_cluster.registry], wait=True)
+    assert other.results()["cached"] is False
+    assert log_of(function.run(wait=True)) == "changed"
+
+
+@rw.function(name="greeter", requirements=["rw-test-hello<2"])
+def greet() -> list[str]:
+    import os
+    import pathlib
+
+    import rw_test_hello
+
+    return [rw_test_hello.greeting, pathlib.Path("/made").read_text(), rw_test_hello.__file__, str(os.environ.get("SIGN"))]
+
+
+def test_a_python_function_runs_in_the_image_of_its_instructions(
+    buildkit: str, wheels: WheelIndex, local_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Instructions and requirements are in the image, where later runs find them; what the build was told in confidence is nowhere."""
+    monkeypatch.setenv("BUILD_TOKEN", SECRET)
+    half = len(SECRET) // 2
+    # What the instruction says is not the secret, but is true only where it is seen.
+    sees = f'test "$BUILD_TOKEN" = "{SECRET[:half]}""{SECRET[half:]}"'
+    settings = {
+        "base_image": local_cluster.push("python:3.11"), "insecure": [local_cluster.registry], "serve": False, "installer_env": wheels.environment,
+        "secrets": ["BUILD_TOKEN"], "instructions": [f"{sees} && printf made > /made", "ENV SIGN=seen"],
+    }  # fmt: skip
+    built = greet.build(**settings, wait=True)
+    run = greet.run(wait=True)
+    assert run.result() == ["hello", "made", "/opt/runwright/packages/rw_test_hello.py", "seen"]
+    assert run.provenance["images"]["main"] == built.results()["image"]
+    assert greet.build(**settings, wait=True).results()["cached"] is True
+    image = whole_image(local_cluster.registry, built.results())
+    assert b"rw_test_hello" in image
+    assert SECRET.encode() not in image + json.dumps([built.manifest(), built.record]).encode() + log_of(built).encode()
+    assert wheels.url.encode() not in image
+
+
+def test_what_fails_is_named(buildkit: str, wheels: WheelIndex, local_cluster: Cluster) -> None:
+    """The instruction, the requirement, the image, the registry at fault; and what to do."""
+    settings = {"insecure": [local_cluster.registry], "serve": False, "installer_env": wheels.environment, "wait": True}
+    base = local_cluster.push("python:3.11")
+    wrong = greet.build(base_image=base, instructions=["true", "echo no such thing >&2; exit 7"], **settings)
+    assert wrong.error.cause == "InstructionError"
+    assert "exit code 7" in wrong.error.message
+    assert "echo no such thing" in wrong.error.message
+    with pytest.raises(rw.exceptions.InstructionError):
+        wrong.result()
+    requires = rw.function(_nothing, name="requires", requirements=["rw-test-hello", "rw-test-nosuch"])
+    missing = requires.build(base_image=base, instructions=["true"], **settings)
+    assert missing.error.cause == "RequirementError"
+    assert "rw-test-nosuch" in missing.error.message
+    nowhere = greet.build(base_image=f"{local_cluster.registry}/no/such:1", instructions=["true"], **settings)
+    assert nowhere.error.cause == "BaseImageError"
+    assert "no/such:1" in nowhere.error.message
+    silent = greet.build(base_image=base, instructions=["true"], buildkit="tcp://10.244.0.1:1", **settings)
+    assert silent.error.cause == "BuilderError"
+    assert "tcp://10.244.0.1:1" in silent.error.message
+    assert "RUNWRIGHT_BUILDKIT" in silent.error.cure
+
+
+def _nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"instructions": "apt-get update"}, "building.instructions"),
+        ({"instructions": ["FROM other"]}, "building.instructions[0]"),
+        ({"instructions": ["true", " "]}, "building.instructions[1]"),
+        ({"dockerfile": "no/such/Dockerfile"}, "building.dockerfile"),
+        ({"dockerfile": "RUN x\nRUN y"}, "building.dockerfile"),
+        ({"dockerfile": "FROM x", "base_image": "y"}, "building.base_image"),
+        ({"instructions": ["true"], "builder": "layer"}, "building.builder"),
+        ({"instructions": ["true"], "builder": "kaniko"}, "building.builder"),
+        ({"instructions": ["true"], "buildkit": "buildkitd:1234"}, "building.buildkit"),
+        ({"instructions": ["true"], "epoch": 1}, "building.epoch"),
+        ({"instructions": ["true"], "target": "Team/x"}, "building.target"),
+        ({"instructions": ["true"], "credentials": "LOGIN"}, "building.credentials"),
+        ({"instrutions": ["true"]}, "building.instrutions"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_is_made(buildkit: str, here: Kube, settings: dict[str, Any], field: str) -> None:
+    with pytest.raises(rw.exceptions.InvalidError) as caught:
+        greet.build(**settings)
+    assert caught.value.field == field
+    assert caught.value.cure
+    assert rw.runs() == []
+    assert here.get("jobs") == []
