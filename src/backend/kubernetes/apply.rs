@@ -66,7 +66,7 @@ impl Access {
                 kube::Error::Api(status) => (status.is_already_exists(), status.is_conflict() && !status.is_already_exists()),
                 _ => (false, false),
             };
-            let later = busy || passes(&error);
+            let later = busy || pace.passes(&error);
             if later && (!pace.is_over_after(pause) || (doubt.is_raised() && !is_answer(&error))) {
                 tokio::time::sleep(pause).await;
                 continue;

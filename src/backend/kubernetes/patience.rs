@@ -12,6 +12,8 @@ const TRY: Duration = Duration::from_secs(30);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The least pause after an API server said that it has too much to do.
 const BUSY: Duration = Duration::from_secs(1);
+/// How long an API server that was away may refuse what is allowed: one that has just started does not know the roles yet.
+const STARTING: Duration = Duration::from_secs(20);
 /// The longest that an API server may ask to wait for.
 const ASKED: Duration = Duration::from_secs(30);
 
@@ -33,9 +35,9 @@ where
     let mut pace = Pace::default();
     loop {
         match request().await {
-            Err(error) if passes(&error) => {
+            Err(error) => {
                 let pause = pace.after(&error);
-                if pace.is_over_after(pause) {
+                if !pace.passes(&error) || pace.is_over_after(pause) {
                     return Err(error);
                 }
                 tokio::time::sleep(pause).await;
@@ -58,11 +60,13 @@ async fn within<T>(limit: Duration, request: impl Future<Output = kube::Result<T
 pub struct Pace {
     began: Instant,
     next: Duration,
+    /// When the API server was last not reached.
+    away: Option<Instant>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { began: Instant::now(), next: PAUSES.0 }
+        Self { began: Instant::now(), next: PAUSES.0, away: None }
     }
 }
 
@@ -71,10 +75,19 @@ impl Pace {
     pub fn after(&mut self, error: &kube::Error) -> Duration {
         let pause = self.next;
         self.next = (self.next * 2).min(PAUSES.1);
+        if !is_answer(error) {
+            self.away = Some(Instant::now());
+        }
         let kube::Error::Api(status) = error else { return pause };
         let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
         let least = if status.code == 429 { BUSY } else { Duration::ZERO };
         pause.max(least).max(Duration::from_secs(asked.into()).min(ASKED))
+    }
+
+    /// Whether the same request may be taken a little later, after what was seen so far.
+    pub fn passes(&self, error: &kube::Error) -> bool {
+        let forbidden = matches!(error, kube::Error::Api(status) if status.code == 403);
+        passes(error) || (forbidden && self.away.is_some_and(|away| away.elapsed() < STARTING))
     }
 
     /// Whether it will have been tried long enough after that pause.
@@ -153,6 +166,18 @@ mod tests {
         for failure in [refused(403, "no"), refused(422, "wrong"), refused(409, "there"), refused(501, "")] {
             assert!(!passes(&failure));
         }
+    }
+
+    #[test]
+    fn an_api_server_that_was_away_knows_the_roles_a_little_later() {
+        let forbidden = refused(403, "no");
+        let mut pace = Pace::default();
+        pace.after(&forbidden);
+        assert!(!pace.passes(&forbidden));
+        pace.after(&unreachable());
+        assert!(pace.passes(&forbidden) && !pace.passes(&refused(422, "wrong")));
+        pace.away = Instant::now().checked_sub(STARTING);
+        assert!(!pace.passes(&forbidden));
     }
 
     #[tokio::test]
