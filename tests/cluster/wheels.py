@@ -84,6 +84,8 @@ def _handler(folder: Path, requests: list[str]) -> type[http.server.BaseHTTPRequ
             self.send_response(404 if content is None else 200)
             self.send_header("Content-Type", form)
             self.send_header("Content-Length", str(len(content or b"")))
+            if self.path.startswith("/files/"):
+                self.send_header("Cache-Control", "max-age=365000000, immutable, public")  # as PyPI has it
             self.end_headers()
             self.wfile.write(content or b"")
 

@@ -50,7 +50,12 @@ def run_text(record: Record) -> str:
     head = f"{facts.title(record)}  {terminal.state(record['state'], colour)}" + (f"  {took}" if took else "")
     if record.get("attempts", 0) > 1:
         head += f"  ({record['attempts']} attempts)"
-    lines = [("key", one_line(record["key"])), ("service", facts.service(record)), ("time", _bars(facts.phases(record))), ("parameters", _pairs(facts.arguments(record)))]
+    lines = [
+        ("key", one_line(record["key"])),
+        ("service", facts.service(record)),
+        ("time", _bars(facts.phases(record))),
+        ("parameters", _pairs(facts.arguments(record))),
+    ]
     lines.append(("metrics", ", ".join(_metric(name, values) for name, values in facts.series(record).items())))
     lines.append(("results", _pairs(facts.results(record))))
     lines += [("outputs" if place == 0 else " ", f"{name} → {key}") for place, (name, key) in enumerate(facts.outputs(record).items())]
