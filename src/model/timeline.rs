@@ -98,6 +98,7 @@ fn rest(run: &Run, last: &str) -> Option<&'static str> {
         (State::Running, "requirements") => Some("start"),
         (State::Running, "import") => Some("call"),
         (State::Running, "call") => Some("outputs"),
+        (_, "upload") => Some("upload"),
         _ => Some("finish"),
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import glob
 import gzip
 import hashlib
@@ -10,6 +11,7 @@ import json
 import os
 import random
 import re
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -103,7 +105,8 @@ def test_an_image_that_is_pulled(local_cluster: Cluster, kube: Kube, home: Path)
     told = re.search(r"\((?:([\d.]+)s|([\d.]+)ms) including waiting\)", event["message"])
     assert told, event["message"]
     seconds = float(told[1] or 0) + float(told[2] or 0) / 1000
-    assert took["image pull"] == pytest.approx(seconds, abs=0.002)
+    # Times of pods have whole seconds: where those leave less room for it, it is shown shorter.
+    assert 0 < took["image pull"] <= seconds + 0.002
 
 
 def larger_image(base: str, name: str) -> str:
@@ -150,8 +153,18 @@ def check_container(run: rw.Run, whole: float) -> dict[str, float]:
     return took
 
 
-@pytest.mark.parametrize("fake", ["-1h", "+1h"])
-def test_a_clock_that_differs_from_the_clusters(kube: Kube, tmp_path: Path, fake: str) -> None:
+def age_of_certificates(kube: Kube) -> float:
+    """Seconds since the authority of the cluster was made: before that, no client takes the API server for what it is."""
+    authority = json.loads(kube.kubeconfig.read_text())["clusters"][0]["cluster"]["certificate-authority-data"]
+    shown = subprocess.run(
+        ["openssl", "x509", "-noout", "-startdate"], input=base64.b64decode(authority), capture_output=True, check=True
+    ).stdout
+    return time.time() - ssl.cert_time_to_seconds(shown.decode().strip().removeprefix("notBefore="))
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_a_clock_that_differs_from_the_clusters(kube: Kube, tmp_path: Path, ahead: int) -> None:
+    fake = f"{max(ahead, -int(age_of_certificates(kube)) + 5):+d}"
     libraries = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
     if not libraries:
         pytest.skip("libfaketime is not installed")
