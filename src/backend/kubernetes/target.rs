@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use kube::client::AuthError;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Map, Value};
 
+use super::patience::explain;
+use super::{client, proxy};
 use crate::error::{Error, Result, did_you_mean};
 use crate::model::run::Run;
 
@@ -14,6 +17,11 @@ const CONNECTING: Duration = Duration::from_secs(10);
 /// How long a connection on which an answer is due may be silent before it counts as dead. An API server that has nothing to tell a watch sends a bookmark
 /// each minute.
 pub const SILENCE: Duration = Duration::from_secs(75);
+
+/// Whether there is no way to any cluster: no kubeconfig, and this process is in no pod.
+pub fn is_none_known() -> bool {
+    matches!(read(), Ok(None)) && Config::incluster().is_err()
+}
 
 /// A namespace of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,18 +93,26 @@ impl Target {
 
     /// How to get to it, as the kubeconfig says: certificates, tokens, exec credentials, proxies.
     pub async fn config(&self) -> Result<Config> {
-        match &self.context {
-            None => Config::incluster().map_err(|error| self.unusable(&error.to_string())),
+        let (mut config, proxy) = match &self.context {
+            None => (Config::incluster().map_err(|error| self.unusable(&explain(&error)))?, None),
             Some(context) => {
                 let kubeconfig = read()?.ok_or_else(|| self.unusable("there is no kubeconfig any more"))?;
+                let proxy = proxy_of(&kubeconfig, context);
                 let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-                Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| self.unusable(&error.to_string()))
+                (Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| self.unusable(&explain(&error)))?, proxy)
             }
-        }
+        };
+        config.proxy_url = proxy::to(&config.cluster_url, proxy.as_deref()).map_err(|error| self.unusable(&error))?;
+        Ok(config)
     }
 
-    /// A client for it.
+    /// A client for it, which renews its credentials.
     pub async fn client(&self) -> Result<Client> {
+        Ok(client::renewing(self, self.connect().await?))
+    }
+
+    /// One whose credentials are those of now.
+    pub async fn connect(&self) -> Result<Client> {
         crate::install_tls();
         let mut config = self.config().await?;
         // Requests are tried again here, with bounds and with an eye to what may have been done already.
@@ -104,7 +120,24 @@ impl Target {
         config.connect_timeout = Some(CONNECTING);
         config.read_timeout = Some(SILENCE);
         config.reset_reader_on_write = true;
-        Client::try_from(config).map_err(|error| self.unusable(&error.to_string()))
+        let program = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
+        // It may be run, and waited for.
+        let made = tokio::task::spawn_blocking(move || Client::try_from(config)).await;
+        made.map_err(|error| self.unusable(&error.to_string()))?.map_err(|error| self.without_credentials(&program, &error))
+    }
+
+    fn without_credentials(&self, program: &str, error: &kube::Error) -> Error {
+        let (why, cure) = match error {
+            kube::Error::Auth(AuthError::AuthExecStart(error)) => (format!("cannot be started: {error}"), "install it, or have its folder in PATH"),
+            // What else it printed may be a credential.
+            kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+                (format!("failed ({}): {}", out.status, String::from_utf8_lossy(&out.stderr).trim()), "do what it says; a new login may be all")
+            }
+            kube::Error::Auth(AuthError::AuthExecParse(error)) => (format!("gave something else: {error}"), "try it by itself: it must print an ExecCredential in JSON"),
+            _ => return self.unusable(&explain(error)),
+        };
+        let of = self.context.as_deref().unwrap_or_default();
+        Error::backend(format!("the program {program:?}, which the kubeconfig asks for credentials of {of}, {why}"), cure)
     }
 
     fn unusable(&self, error: &str) -> Error {
@@ -132,6 +165,12 @@ fn read() -> Result<Option<Kubeconfig>> {
             Err(Error::invalid("KUBECONFIG", std::env::var("KUBECONFIG").unwrap_or_default(), format!("the kubeconfig cannot be read: {error}"), "correct the file, or KUBECONFIG"))
         }
     }
+}
+
+/// The `proxy-url` of a context's cluster.
+fn proxy_of(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
+    let context = kubeconfig.contexts.iter().find(|named| named.name == context)?.context.as_ref()?;
+    kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?.cluster.as_ref()?.proxy_url.clone()
 }
 
 fn contexts(kubeconfig: &Kubeconfig) -> Vec<String> {
