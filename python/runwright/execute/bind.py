@@ -88,12 +88,13 @@ def plain_parameters(frozen: dict[str, Any]) -> dict[str, Any]:
     return {name: decode(value) for name, value in given.items()}
 
 
-def bind(fn: Any, values: dict[str, Any], supply: Any) -> Any:
+def bind(fn: Any, values: dict[str, Any], supply: Any, shape: Shape | None = None) -> Any:
     """The arguments of the call.
 
     Args:
         values: by name, parameters and inputs together.
         supply: gives the object for an injected name.
+        shape: its signature, where that is known already.
 
     Returns:
         `(positional, keyword)`.
@@ -101,7 +102,7 @@ def bind(fn: Any, values: dict[str, Any], supply: Any) -> Any:
     Raises:
         Failed: with cause `InputError`, naming the parameter.
     """
-    shape = shape_of(fn)
+    shape = shape or shape_of(fn)
     if shape is None:
         return (), values
     values = dict(values)

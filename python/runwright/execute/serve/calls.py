@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import logging
-from concurrent.futures import ThreadPoolExecutor
 
 from ..failure import Failed
 from . import body
@@ -14,10 +12,13 @@ from .deadline import Deadline, Expired
 from .exchange import Answer, Refused, Request, busy
 from .forms import is_async
 from .slots import Slots
+from .threads import Threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .threads import Call
 
 log = logging.getLogger("runwright.serve")
 _SYNC, _ASYNC, _TIMEOUT = 16, 1000, 60.0
@@ -40,7 +41,7 @@ class Calls:
         self._is_async = is_async(form.fn)
         self._on_stuck = on_stuck
         self.slots = Slots(settings.concurrency or (_ASYNC if self._is_async else _SYNC), settings.queue, note)
-        self._pool = None if self._is_async else ThreadPoolExecutor(self.slots.places, "handler")
+        self._threads = Threads(self.slots.places)
 
     async def answer(self, scope: dict[str, Any], receive: Any) -> Answer:
         """The answer to one request. Raises body.Gone where nobody is left to hear it."""
@@ -85,37 +86,33 @@ class Calls:
             self.slots.give_back()
 
     async def _in_thread(self, request: Request) -> Answer:
+        run, call = contextvars.copy_context().run, self._call
         try:
-            call = self._pool.submit(contextvars.copy_context().run, self._call, request)  # type: ignore[union-attr]
+            under_way = self._threads.submit(lambda: run(call, request))
         except BaseException:
             self.slots.give_back()
             raise
-        future = asyncio.wrap_future(call)
         try:
-            answer = await asyncio.shield(future)
+            answer: Answer = await under_way.future
         except asyncio.CancelledError:
-            if call.cancel() or call.done():
+            if under_way.cancel() or under_way.returned:
                 self.slots.give_back()
             else:
-                self._give_up(call)
+                self._give_up(under_way)
             raise
         self.slots.give_back()
         return answer
 
-    def _give_up(self, call: Any) -> None:
+    def _give_up(self, call: Call) -> None:
         """The request is over and its thread is not: the place is free when that returns."""
-        slots, loop = self.slots, asyncio.get_running_loop()
+        slots = self.slots
         slots.lose(1)
 
         def returned() -> None:
             slots.lose(-1)
             slots.give_back()
 
-        def tell(_call: Any) -> None:
-            with contextlib.suppress(RuntimeError):  # the worker has ended meanwhile
-                loop.call_soon_threadsafe(returned)
-
-        call.add_done_callback(tell)
+        call.on_return = returned
         if slots.lost >= slots.places:
             self._on_stuck()
 

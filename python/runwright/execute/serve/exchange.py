@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import cached_property
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,10 +18,16 @@ class Headers:
     """The headers of a request by name, in whatever case. One that came twice is joined by a comma, as HTTP says it means the same."""
 
     def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
-        self._values: dict[str, str] = {}
-        for name, value in pairs:
+        self._pairs = pairs
+
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        """Read when somebody asks: most functions do not."""
+        values: dict[str, str] = {}
+        for name, value in self._pairs:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-            self._values[key] = f"{self._values[key]}, {text}" if key in self._values else text
+            values[key] = f"{values[key]}, {text}" if key in values else text
+        return values
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value, or the default."""
@@ -56,10 +63,11 @@ class Request:
     Attributes:
         method, path, query (str): as in its first line; the path is decoded, the query is not.
         headers (Headers), body (bytes), client (str | None).
+        content_type (str): the media type without its parameters, in lower case; "" where none is given.
         time (float): seconds since the epoch when its first line was read.
     """
 
-    __slots__ = ("body", "client", "headers", "method", "path", "query", "time")
+    __slots__ = ("body", "client", "content_type", "headers", "method", "path", "query", "time")
 
     def __init__(self, scope: dict[str, Any], body: bytes) -> None:
         self.method: str = scope["method"]
@@ -69,11 +77,14 @@ class Request:
         self.client = scope["client"][0] if scope.get("client") else None
         self.body = body
         self.time = time.time()
+        self.content_type = _media_type(scope["headers"])
 
-    @property
-    def content_type(self) -> str:
-        """The media type without its parameters, in lower case; "" where none is given."""
-        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+def _media_type(pairs: list[tuple[bytes, bytes]]) -> str:
+    for name, value in pairs:
+        if name == b"content-type":
+            return value.decode("latin-1").partition(";")[0].strip().lower()
+    return ""
 
 
 class Answer:

@@ -34,15 +34,15 @@ def dump(value: Any) -> bytes:
         return json.dumps(_plain(value, "", ()), separators=(",", ":")).encode()
 
 
-def _encode(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
-
-
 def _default(value: Any) -> Any:
     converted = _converted(value)
     if converted is value:
         raise TypeError
     return converted
+
+
+# Made once: `json.dumps` with options makes one a call.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default).encode
 
 
 def _plain(value: Any, where: str, above: tuple[int, ...]) -> Any:

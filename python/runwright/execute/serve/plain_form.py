@@ -7,7 +7,7 @@ import inspect
 import typing
 from difflib import get_close_matches
 
-from ..bind import INJECTED, bind
+from ..bind import INJECTED, bind, shape_of
 from ..failure import Failed
 from . import describe, replies
 from .body import form, from_json, texts
@@ -60,12 +60,17 @@ class PlainForm:
         self.parameters = [parameter for parameter in parameters if parameter.name not in values]
         self._known = {parameter.name: parameter for parameter in self.parameters}
         self._required = [parameter.name for parameter in self.parameters if parameter.required]
+        self._shape = shape_of(fn)
 
     def arguments(self, request: Request) -> Any:
         """The arguments for one request, `(positional, keyword)`. Raises Refused: 400 (no JSON), 422 (not what the parameters are)."""
         values = {**self._values(request), **self._bound}
-        supplied = {"context": self._context, "run": self._context.run, "project": self._context.project}
-        return bind(self.fn, values, lambda name: Event(request) if name == "event" else supplied[name])
+        return bind(self.fn, values, lambda name: self._supply(name, request), self._shape)
+
+    def _supply(self, name: str, request: Request) -> Any:
+        if name == "event":
+            return Event(request)
+        return self._context if name == "context" else getattr(self._context, name)
 
     def answer(self, value: Any) -> Answer:
         """What was returned as the answer. Raises Unserialisable, ValueError."""
