@@ -149,6 +149,11 @@ pub trait Backend: Send + Sync {
     /// Step *lower*, pure: what will be handed over. `loads` has one run, or all of one fan-out where the backend gathers them.
     fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value>;
 
+    /// After *lower*: an error says that the place would refuse it in the end, where that would show only once much was made.
+    async fn preflight(&self, _loads: &[Load], _lowered: &Value) -> Result<()> {
+        Ok(())
+    }
+
     /// How many hand-overs may go on at a time.
     fn parallel(&self) -> usize {
         1

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::event::{End, Event};
 use crate::model::function::Function;
 use crate::model::name::Digest;
+use crate::model::plan::Plan;
 use crate::model::project::Project;
 use crate::model::run::Run;
 use crate::model::state::State;
@@ -133,6 +134,9 @@ impl Engine {
         }
         // Step 3, translate: pure.
         let plan = self.runtimes.get(function.kind.as_str())?.translate(&function, run.action.as_str(), &run.spec)?;
+        if let Plan::Build(build) = &plan {
+            run.provenance.insert("builder".into(), build.builder.to_string().into());
+        }
         run.reference = backend.reference(&run, &plan, &place)?;
         run.service = plan.service(run.spec.task()?.replicas);
         Ok(Found::New(function, Box::new(Load::new(run, plan, inputs, staging))))
@@ -158,6 +162,7 @@ impl Engine {
         }
         backend.pack(&mut loads, &mut luggage).await?;
         let lowered = backend.lower(&function, &loads)?;
+        backend.preflight(&loads, &lowered).await?;
         Ok(Parcel { function, loads, lowered, luggage })
     }
 

@@ -30,6 +30,19 @@ pub struct Buildkit {
     pub address: Option<String>,
     /// The image that has it and its client, for a cluster.
     pub image: String,
+    /// The registries that one which is started asks with plain http.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub insecure: Vec<String>,
+}
+
+/// For people: what makes the image, and where that is.
+impl std::fmt::Display for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Buildkit(Buildkit { address: Some(address), .. }) => write!(f, "{} at {address}", self.name()),
+            Self::Layer | Self::Buildkit(_) => f.write_str(self.name()),
+        }
+    }
 }
 
 impl Builder {

@@ -111,7 +111,9 @@ fn builder(fields: &Fields, of_python: bool, executes: bool) -> Result<Builder> 
         let address = fields.text("buildkit", AN_ADDRESS)?.map(|address| check_address(fields, address)).transpose()?;
         let image = fields.text("buildkit_image", AN_IMAGE)?;
         image.map_or(Ok(()), |image| image::check("building.buildkit_image", image))?;
-        return Ok(Builder::Buildkit(Buildkit { address, image: image.unwrap_or(BUILDKIT_IMAGE).to_owned() }));
+        let insecure = fields.texts("insecure", "a list of registries, such as [\"registry.example:5000\"]")?;
+        let insecure = if address.is_none() { insecure } else { Vec::new() };
+        return Ok(Builder::Buildkit(Buildkit { address, image: image.unwrap_or(BUILDKIT_IMAGE).to_owned(), insecure }));
     }
     Ok(Builder::Layer)
 }

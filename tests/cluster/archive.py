@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,18 +16,24 @@ from tests.cluster.settings import ARCHITECTURE
 EPOCH = 1735689600
 
 
-def folder_layer(root: Path, target: Path, built_since: float, below: str = ".") -> None:
+def folder_layer(root: Path, target: Path, built_since: float, below: str = ".", capabilities: dict[str, int] | None = None) -> None:
     """A root file system, or what is in it below a folder, as a layer. Files changed since the build began get a fixed date.
 
-    The others keep theirs: Python's compiled files name the date of their source.
+    The others keep theirs: Python's compiled files name the date of their source. `capabilities`: programs that have one (by its number) instead of
+    being root's.
     """
 
     def neutral(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uname = entry.gname = ""
         entry.mtime = EPOCH if entry.mtime >= built_since else int(entry.mtime)
+        if capabilities and entry.name in capabilities:
+            entry.mode = 0o755
+            # Version 2, effective; permitted and inheritable, twice 32 bits.
+            value = struct.pack("<5I", 0x02000001, 1 << capabilities[entry.name], 0, 0, 0)
+            entry.pax_headers = {"SCHILY.xattr.security.capability": value.decode("utf-8", "surrogateescape")}
         return entry
 
-    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as layer:
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT if capabilities else tarfile.GNU_FORMAT) as layer:
         for path in sorted((root / below).rglob("*")):
             layer.add(path, path.relative_to(root).as_posix(), recursive=False, filter=neutral)
 

@@ -81,6 +81,18 @@ SCIENCE = Image(
     lambda scratch, tag: science.make(scratch, tag, named("python:3.11").build()),
     ("science.py", "makers.py", "archive.py"),
 )
+# Few tests need it, too.
+ROOTLESS = Image(
+    "buildkit:rootless",
+    lambda: "\0".join(
+        [*makers.ROOTLESS_PACKAGES, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in _rootless_programs().values())]
+    ),
+    lambda scratch, tag: makers.make_rootless_buildkit(scratch, tag, _rootless_programs()),
+)
+
+
+def _rootless_programs() -> dict[str, Path]:
+    return {program: binary(program) for program in ("buildkitd", "buildctl")}
 
 
 def build_all() -> None:
@@ -88,6 +100,7 @@ def build_all() -> None:
     with ThreadPoolExecutor(len(IMAGES)) as pool:
         list(pool.map(Image.build, IMAGES))
     SCIENCE.build()
+    ROOTLESS.build()
 
 
 def import_all() -> None:
@@ -99,9 +112,9 @@ def import_all() -> None:
 
 
 def provide(name: str) -> str:
-    """Give containerd an image (`science:3.11`) unless it has it; what a pod's `image` says."""
+    """Give containerd an image (`science:3.11`, `buildkit:rootless`) unless it has it; what a pod's `image` says."""
     image = named(name)
-    if image is SCIENCE and image.tag not in _ctr("image", "list", "-q").split():
+    if image in (SCIENCE, ROOTLESS) and image.tag not in _ctr("image", "list", "-q").split():
         _import(image)
     return image.tag
 
@@ -112,7 +125,7 @@ def _import(image: Image) -> None:
 
 def named(name: str) -> Image:
     """One of the images by its name (`busybox:1`)."""
-    return next(image for image in [*IMAGES, SCIENCE] if image.name == name)
+    return next(image for image in [*IMAGES, SCIENCE, ROOTLESS] if image.name == name)
 
 
 def push(name: str) -> str:

@@ -16,6 +16,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PYTHON_ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8"}
 # python3-minimal lacks much of the standard library, hence all of it.
 DEBIAN_PACKAGES = ("python3", "python3-pip", "python3-venv", "ca-certificates")
+# rootlesskit makes the user namespace, with the ids that uidmap gives; BuildKit has runc start the steps.
+ROOTLESS_PACKAGES = ("rootlesskit", "uidmap", "runc", "ca-certificates")
 # What no test needs: two thirds of the size.
 _SUPERFLUOUS = (
     "usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian", "usr/share/perl", "usr/lib/gcc",
@@ -47,10 +49,34 @@ def make_python(scratch: Path, tag: str, version: str, suite: str) -> None:
     """An image of a Debian release with its Python."""
     began = time.time()
     with in_memory(scratch / "root") as root:
-        _debootstrap(suite, root)
+        _debootstrap(suite, root, DEBIAN_PACKAGES)
         (root / "usr/bin/python").symlink_to("python3")
         archive.folder_layer(root, scratch / "layer.tar", began)
     archive.image(scratch / "image.tar", [scratch / "layer.tar"], tag, [f"python{version}"], PYTHON_ENVIRONMENT)
+
+
+def make_rootless_buildkit(scratch: Path, tag: str, programs: dict[str, Path]) -> None:
+    """An image of BuildKit for a user who is not root, as its own image for that is."""
+    began = time.time()
+    with in_memory(scratch / "root") as root:
+        _debootstrap("bookworm", root, ROOTLESS_PACKAGES)
+        for name, path in programs.items():
+            shutil.copy(path, root / "usr/bin" / name)
+        for file, line in (
+            ("passwd", "user:x:1000:1000::/home/user:/bin/sh"),
+            ("group", "user:x:1000:"),
+            ("subuid", "user:100000:65536"),
+            ("subgid", "user:100000:65536"),
+        ):
+            with (root / "etc" / file).open("a") as text:
+                text.write(f"{line}\n")
+        for folder in ("home/user", "run/user/1000"):
+            (root / folder).mkdir(parents=True)
+            os.chown(root / folder, 1000, 1000)
+        # Debian has them as root's, which needs more than a pod has.
+        archive.folder_layer(root, scratch / "layer.tar", began, capabilities={"usr/bin/newuidmap": 7, "usr/bin/newgidmap": 6})
+    environment = {"PATH": PATH, "HOME": "/home/user", "USER": "user", "XDG_RUNTIME_DIR": "/run/user/1000"}
+    archive.image(scratch / "image.tar", [scratch / "layer.tar"], tag, ["rootlesskit", "buildkitd"], environment)
 
 
 @contextlib.contextmanager
@@ -64,9 +90,9 @@ def in_memory(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def _debootstrap(suite: str, root: Path) -> None:
-    """A minimal Debian with Python in a folder, from the mirror that debootstrap knows."""
-    command = ["debootstrap", "--variant=minbase", f"--include={','.join(DEBIAN_PACKAGES)}", suite, str(root)]
+def _debootstrap(suite: str, root: Path, packages: tuple[str, ...]) -> None:
+    """A minimal Debian with some packages in a folder, from the mirror that debootstrap knows."""
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, str(root)]
     # PYTHONHASHSEED: the compiled files of Python's packages contain sets, whose order depends on it.
     environment = {**os.environ, "PATH": PATH, "LC_ALL": "C", "PYTHONHASHSEED": "0"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

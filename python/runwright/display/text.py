@@ -53,6 +53,7 @@ def run_text(record: Record) -> str:
     lines = [
         ("key", one_line(record["key"])),
         ("service", facts.service(record)),
+        ("builder", one_line(record["provenance"].get("builder") or "")),
         ("time", _bars(facts.phases(record))),
         ("parameters", _pairs(facts.arguments(record))),
     ]

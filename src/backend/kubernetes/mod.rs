@@ -22,6 +22,7 @@ mod object;
 mod pack;
 mod packed;
 mod patience;
+mod preflight;
 mod provenance;
 mod proxy;
 mod recover;
@@ -281,6 +282,13 @@ impl Backend for Kubernetes {
             Owner::Deployment(deployment) => (None, Some(deployment)),
         };
         Ok(json!({"job": job, "deployment": deployment, "service": objects.service, "code": objects.code, "held": objects.held}))
+    }
+
+    async fn preflight(&self, loads: &[Load], lowered: &Value) -> Result<()> {
+        let started = |load: &&Load| lower::buildkit_of(&load.plan).is_some_and(|buildkit| buildkit.address.is_none());
+        let Some(load) = loads.first().filter(started) else { return Ok(()) };
+        let cluster = self.cluster_of(&load.run).await?;
+        Box::pin(preflight::buildkit(&cluster.access, &load.run, apply::typed(text(lowered, "job"))?)).await
     }
 
     async fn execute(&self, _function: &Function, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {

@@ -47,6 +47,13 @@ pub const RIGHTS: &[Right] = &[
     Right { needed_for: SERVICES, group: "", resource: "services", verbs: &["create", "get"], reason: "the name and the ports by which others reach it" },
     Right { needed_for: SERVICES, group: "", resource: "services/proxy", verbs: &["create", "get"], reason: "to ask it (GET and POST) from outside the cluster: run.invoke()" },
     Right { needed_for: ALL, group: "", resource: "pods", verbs: &["delete", "list", "watch"], reason: "how far a run is, and why it failed; to end one run of a fan-out" },
+    Right {
+        needed_for: &["python.build", "container.build"],
+        group: "",
+        resource: "pods",
+        verbs: &["create"],
+        reason: "to ask, without making any, whether a pod with a BuildKit would be admitted",
+    },
     Right { needed_for: ALL, group: "", resource: "pods/log", verbs: &["get"], reason: "its log; larger results come back by one, too" },
     Right { needed_for: ALL, group: "", resource: "events", verbs: &["list", "watch"], reason: "why it waits: no node, no image, a quota" },
     Right { needed_for: PYTHON, group: "", resource: "configmaps", verbs: &["create", "get", "patch"], reason: "the runner, and code and inputs that are too large for a Job" },
@@ -137,7 +144,7 @@ mod tests {
         assert!(!containers.contains_key("configmaps") && containers.contains_key("jobs"));
         assert_eq!(of(&["job"]), python);
         assert!(!of(&["deploy"]).contains_key("jobs"));
-        assert_eq!(of(&[]), of(&["job", "deploy", "deploy"]));
+        assert_eq!(of(&[]), of(&["job", "deploy", "build"]));
         assert_eq!(of(&["job", "doctor"]).len(), python.len() + 3);
     }
 

@@ -161,3 +161,38 @@ def test_wrong_settings_are_refused_before_anything_is_made(buildkit: str, here:
     assert caught.value.cure
     assert rw.runs() == []
     assert here.get("jobs") == []
+
+
+@pytest.fixture
+def own_buildkit(buildkit: str, here: Kube, monkeypatch: pytest.MonkeyPatch) -> str:
+    """No BuildKit is named: builds bring one along."""
+    monkeypatch.delenv("RUNWRIGHT_BUILDKIT")
+    monkeypatch.setenv("RUNWRIGHT_BUILDKIT_IMAGE", here.image("buildkit:rootless"))
+    return buildkit
+
+
+@pytest.mark.parametrize("standard", ["restricted", "baseline"])
+def test_a_namespace_that_lets_no_buildkit_start_says_so_before_anything_is_made(
+    own_buildkit: str, here: Kube, local_cluster: Cluster, standard: str
+) -> None:
+    local_cluster.kubectl("label", "--overwrite", "namespace", here.namespace, f"pod-security.kubernetes.io/enforce={standard}")
+    before = here.objects()
+    with pytest.raises(rw.exceptions.InvalidError) as caught:
+        greet.build(instructions=["true"])
+    assert caught.value.field == "building.buildkit"
+    assert standard in str(caught.value)
+    assert "RUNWRIGHT_BUILDKIT" in caught.value.cure
+    assert "layer builder" in caught.value.cure
+    assert here.objects() == before
+    assert rw.runs() == []
+
+
+def test_a_build_brings_its_own_buildkit_where_it_may(own_buildkit: str, here: Kube, local_cluster: Cluster, folder: Path) -> None:
+    """Without root, beside the container that asks it; it ends with the build, and the image is as any other."""
+    local_cluster.kubectl("label", "--overwrite", "namespace", here.namespace, "pod-security.kubernetes.io/enforce=privileged")
+    function = rw.container(code_src=str(folder), name="own")
+    run = function.build(insecure=[local_cluster.registry])
+    assert run.record["provenance"]["builder"] == "buildkit"
+    assert run.wait().state == "COMPLETED", run.error
+    assert "RUN echo built" in log_of(run)
+    assert log_of(function.run(wait=True)) == "hello from the folder"

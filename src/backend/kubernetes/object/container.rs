@@ -36,7 +36,7 @@ pub fn main(wanted: &Wanted<'_>) -> Container {
         env: if wanted.has_runner() { None } else { given(variables(wanted)) },
         ports: given(ports.collect()),
         readiness_probe: readiness(&workload.process),
-        resources: resources(&workload.resources),
+        resources: if wanted.starts_buildkit() { Some(buildkit::small()) } else { resources(&workload.resources) },
         security_context: task.security_context.clone(),
         volume_mounts: given(mounts),
         ..Container::default()
@@ -111,7 +111,7 @@ fn readiness(process: &Process) -> Option<Probe> {
 }
 
 /// What is asked for is reserved, and is the limit.
-fn resources(asked: &Resources) -> Option<ResourceRequirements> {
+pub fn resources(asked: &Resources) -> Option<ResourceRequirements> {
     let named = [("cpu", &asked.cpu), ("memory", &asked.mem), ("nvidia.com/gpu", &asked.gpu), ("ephemeral-storage", &asked.disk)];
     let quantities: BTreeMap<String, Quantity> =
         named.into_iter().filter_map(|(name, quantity)| quantity.as_ref().map(|quantity| (name.to_owned(), Quantity(quantity.clone())))).collect();

@@ -41,6 +41,11 @@ impl Wanted<'_> {
         self.workload.process.has_runner()
     }
 
+    /// Whether a BuildKit is started in its pod.
+    pub fn starts_buildkit(&self) -> bool {
+        self.buildkit.is_some_and(|buildkit| buildkit.address.is_none())
+    }
+
     /// Whether results come back.
     pub const fn reports(&self) -> bool {
         self.has_runner() && !self.serves
@@ -76,7 +81,9 @@ fn asked(wanted: &Wanted<'_>) -> Result<PodSpec> {
     volumes.extend(wanted.buildkit.map(buildkit::volumes).into_iter().flatten());
     volumes.extend(volume::asked(&task.volumes)?);
     let pull_secrets = workload.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect();
-    let (user, group, fs_group) = (task.run_as_user, task.run_as_group, task.fs_group);
+    // A BuildKit that is started here is this user of its image, and shares a socket with main.
+    let together = wanted.starts_buildkit().then_some(buildkit::USER);
+    let [user, group, fs_group] = [task.run_as_user, task.run_as_group, task.fs_group].map(|id| id.or(together));
     let identity = PodSecurityContext { fs_group, run_as_group: group, run_as_user: user, ..PodSecurityContext::default() };
     Ok(PodSpec {
         // The runner ends an attempt itself, and says why.
@@ -98,7 +105,7 @@ fn asked(wanted: &Wanted<'_>) -> Result<PodSpec> {
 
 fn before_main(wanted: &Wanted<'_>) -> Vec<Container> {
     let results = wanted.reports().then(|| container::results(wanted));
-    results.into_iter().chain(wanted.buildkit.map(buildkit::containers).into_iter().flatten()).collect()
+    results.into_iter().chain(wanted.buildkit.map(|buildkit| buildkit::containers(buildkit, &wanted.workload.resources)).into_iter().flatten()).collect()
 }
 
 fn finish(spec: &mut PodSpec, wanted: &Wanted<'_>) {
