@@ -21,6 +21,7 @@ pub mod engine;
 pub mod error;
 pub mod model;
 pub mod runtime;
+mod secrets;
 pub mod store;
 
 #[cfg(feature = "python")]

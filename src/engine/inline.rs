@@ -69,7 +69,7 @@ impl Engine {
                 return Ok(Inline::Cached(Box::new(run)));
             }
         }
-        let secrets = super::secrets::values(&run)?;
+        let secrets = crate::secrets::values(&run)?;
         run.reference.insert("host".into(), self.provenance.host.clone().into());
         run.reference.insert("home".into(), self.home.display().to_string().into());
         run.attempts = 1;

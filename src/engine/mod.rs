@@ -15,7 +15,6 @@ mod provenance;
 pub mod record;
 mod release;
 pub mod resume;
-mod secrets;
 pub mod serve;
 pub mod stop;
 pub mod submit;

@@ -89,7 +89,7 @@ impl Engine {
         {
             signature.check(function.name.as_str(), &parameters, &inputs.keys().map(String::as_str).collect::<BTreeSet<_>>())?;
         }
-        let secrets = request.secrets.iter().map(|name| Ok((name.clone(), super::secrets::reference(project, name)?))).collect::<Result<_>>()?;
+        let secrets = request.secrets.iter().map(|name| Ok((name.clone(), crate::secrets::reference(project, name)?))).collect::<Result<_>>()?;
         let id = match (&request.map, request.id) {
             (Some(map), _) => RunId::of_item(map_id(map)?, map.index),
             (None, id) => id.unwrap_or_default(),

@@ -158,7 +158,7 @@ impl Engine {
     async fn parcel(backend: &dyn Backend, function: Arc<Function>, mut loads: Vec<Load>) -> Result<Parcel> {
         let mut luggage = Luggage::default();
         if let Some(load) = loads.first() {
-            luggage.secrets = super::secrets::values(&load.run)?;
+            luggage.secrets = crate::secrets::values(&load.run)?;
         }
         backend.pack(&mut loads, &mut luggage).await?;
         let lowered = backend.lower(&function, &loads)?;

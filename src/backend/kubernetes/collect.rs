@@ -21,6 +21,7 @@ use crate::model::event::{End, Event};
 use crate::model::run::Run;
 use crate::model::state::State;
 use crate::model::time;
+use crate::secrets::Redactor;
 
 /// What ends within this time is read at its end only: one request is enough then.
 const SHORT: Duration = Duration::from_secs(2);
@@ -68,7 +69,7 @@ impl Kubernetes {
                     None if !complete && asked(run, &sight) => stopped(),
                     None if complete && sight.job.as_ref().is_some_and(|job| job.calls) => lost(),
                     None if complete => completed(pod.as_deref(), end.as_ref().map_or_else(now, |end| end.time)),
-                    None => self.explained(cluster, &sight, pod.as_deref(), end.as_ref()).await,
+                    None => self.explained(cluster, run, &sight, pod.as_deref(), end.as_ref()).await,
                 };
                 let again = match &mut ended.error {
                     Some(failure) if !complete => recover::with_more_memory(&cluster.access, &cluster.watches.board, run, &sight, failure).await?,
@@ -121,7 +122,7 @@ impl Kubernetes {
     }
 
     /// The end of a run that says nothing itself, with the last that it printed.
-    async fn explained(&self, cluster: &Cluster, sight: &Sight, pod: Option<&SeenPod>, end: Option<&JobEnd>) -> End {
+    async fn explained(&self, cluster: &Cluster, run: &Run, sight: &Sight, pod: Option<&SeenPod>, end: Option<&JobEnd>) -> End {
         let mut found = ended::found(sight, pod, end);
         if found.error.as_ref().is_some_and(|failure| failure.cause == "PodDeleted")
             && let Some(said) = cluster.access.is_terminating().await
@@ -129,7 +130,8 @@ impl Kubernetes {
             return ended::deleted(Some(&said), now());
         }
         if let (Some(failure), Some(pod)) = (&mut found.error, pod.filter(|pod| !pod.gone)) {
-            failure.log = logs::last_lines(&cluster.access, pod).await;
+            let redactor = Redactor::of(run);
+            failure.log = logs::last_lines(&cluster.access, pod).await.iter().map(|line| redactor.text(line)).collect();
         }
         found
     }

@@ -24,6 +24,7 @@ use super::plan::{self, Source, Stand};
 use super::spool::Spool;
 use crate::error::{Error, Result};
 use crate::model::run::Run;
+use crate::secrets::Redactor;
 
 /// How often who follows the run is told of new lines, at most.
 const TELL: Duration = Duration::from_millis(150);
@@ -49,6 +50,7 @@ pub struct Tail {
     access: Access,
     board: Arc<Board>,
     run: Run,
+    redactor: Redactor,
     pub spool: Spool,
     cursors: Mutex<HashMap<Source, Cursor>>,
     done: Mutex<HashSet<Source>>,
@@ -77,6 +79,7 @@ impl Tail {
         Self {
             access,
             board,
+            redactor: Redactor::of(&run),
             run,
             spool: Spool::new(folder),
             cursors: Mutex::default(),
@@ -354,7 +357,7 @@ impl Tail {
             for found in take(&mut after) {
                 match found {
                     Found::Lost => lost = true,
-                    Found::Line(line) => {
+                    Found::Line(mut line) => {
                         if let Some(begun) = first.take() {
                             if line.text == BEGINS.as_bytes() {
                                 continue;
@@ -364,6 +367,7 @@ impl Tail {
                         if std::mem::take(&mut lost) {
                             bytes.extend(line::remark(line.time, source.attempt, "lines are missing here: the kubelet rotated the container's log"));
                         }
+                        line.text = self.redactor.bytes(line.text);
                         bytes.extend(line.write(source.attempt, source.label()));
                     }
                 }

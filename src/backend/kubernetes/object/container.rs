@@ -59,8 +59,10 @@ pub fn finish_main(main: &mut Container, wanted: &Wanted<'_>) {
             if !container.args.is_empty() {
                 main.args = literally(&container.args);
             }
-            // What it printed last says best why it failed.
-            main.termination_message_policy.get_or_insert_with(|| "FallbackToLogsOnError".into());
+            // What it printed last says best why it failed; but in the pod's status no secret may come to stand.
+            if wanted.run.spec.secrets.is_empty() {
+                main.termination_message_policy.get_or_insert_with(|| "FallbackToLogsOnError".into());
+            }
         }
     }
 }
