@@ -123,9 +123,15 @@ impl Error {
 
     /// The same, saying which of many things that were given is at fault.
     #[must_use]
-    pub fn of_item(mut self, index: usize) -> Self {
+    pub fn of_item(self, index: usize) -> Self {
+        self.within(&format!("items[{index}]"))
+    }
+
+    /// The same, saying where what is at fault stands.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
         if let Self::Invalid(fault) | Self::NotFound(fault) | Self::Conflict(fault) = &mut self {
-            fault.message = format!("items[{index}]: {}", fault.message);
+            fault.message = format!("{place}: {}", fault.message);
         }
         self
     }

@@ -4,7 +4,6 @@
 
 #![allow(clippy::expect_used)] // It is a test.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use runwright::backend::Load;
@@ -107,6 +106,7 @@ fn readable(objects: Objects) -> Vec<Value> {
     let mut manifests = vec![owner.expect("JSON")];
     manifests.extend(objects.code.map(|code| serde_json::to_value(code).expect("JSON")));
     manifests.extend(objects.service.map(|service| serde_json::to_value(service).expect("JSON")));
+    manifests.extend(objects.autoscaler.map(|autoscaler| serde_json::to_value(autoscaler).expect("JSON")));
     manifests.iter_mut().for_each(rewrite);
     manifests
 }
@@ -147,7 +147,7 @@ fn every_case_translates_into_its_plan() {
 
 #[test]
 fn every_case_is_lowered_to_its_objects() {
-    let around = Surroundings { image: "docker.io/library/python:3.13-slim", runner: "runwright-runner-0000000000000000", profiles: &BTreeMap::new() };
+    let around = Surroundings { image: "docker.io/library/python:3.13-slim", runner: "runwright-runner-0000000000000000" };
     for case in cases().1 {
         let loads: Vec<Load> = case.runs.into_iter().map(|run| Load::new(run, case.plan.clone(), Map::new(), None)).collect();
         let version = Version::pack(&case.function).expect("packed");

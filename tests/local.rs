@@ -31,6 +31,7 @@ async fn the_host_language_is_asked_for_the_runner_once() {
         url_lifetime: None,
         local,
         kubernetes: common::no_cluster(),
+        profiles: Map::new(),
         others: Vec::new(),
         session: Map::new(),
     };

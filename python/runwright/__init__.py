@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._core import __version__ as __version__
+    from ._profiles import profiles as profiles
     from .containers import container as container
     from .decorators import function as function
     from .decorators import handler as handler
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "__version__": "_core",
+    "profiles": "_profiles",
     "container": "containers",
     "function": "decorators",
     "handler": "decorators",

@@ -41,7 +41,7 @@ def engine() -> Engine:
 
 
 def configure(**settings: Any) -> None:
-    """Set `home`, `store`, `artifacts`, `url_lifetime`, `concurrency`, `image`, `python` for what follows; an engine that is open is left to its runs.
+    """Set `home`, `store`, `artifacts`, `url_lifetime`, `concurrency`, `image`, `profiles`, `python` for what follows; an engine that is open is left to its runs.
 
     Raises:
         InvalidError: a setting is wrong.
@@ -116,6 +116,7 @@ def home() -> str:
 
 def _open() -> Engine:
     from . import _core
+    from ._profiles import known
 
     folder = os.path.abspath(home())  # noqa: PTH100
     store = _settings.get("store") or os.environ.get("RUNWRIGHT_STORE")
@@ -130,6 +131,7 @@ def _open() -> Engine:
         concurrency=_settings.get("concurrency") or _concurrency(),
         image=_settings.get("image") or os.environ.get("RUNWRIGHT_IMAGE"),
         runner_zip=_runner_zip,
+        profiles=known(_settings.get("profiles"), folder),
         session=_session(),
     )
     from .place import default_place

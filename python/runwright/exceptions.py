@@ -225,6 +225,10 @@ class ConfigurationError(RunError):
     """The container cannot be made: a secret or config map that it names is not there, or its user is not allowed."""
 
 
+class NotReadyError(RunError):
+    """A service runs, and its readiness probe fails."""
+
+
 class MountError(RunError):
     """A volume cannot be mounted."""
 
@@ -291,6 +295,7 @@ BY_CAUSE: dict[str, type[RunError]] = {
     "ErrImageNeverPull": ImageError,
     "InvalidImageName": ImageError,
     "CreateContainerConfigError": ConfigurationError,
+    "NotReady": NotReadyError,
     "FailedMount": MountError,
     "Unschedulable": UnschedulableError,
     "Queued": UnschedulableError,

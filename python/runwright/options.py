@@ -18,6 +18,7 @@ REQUEST = {"action", "on", "resources", "envs", "secrets", "timeout", "retries",
 CLUSTER = {
     "affinity",
     "annotations",
+    "autoscale",
     "backoff_limit",
     "fs_group",
     "image",

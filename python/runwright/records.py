@@ -12,13 +12,13 @@ FINAL = ("COMPLETED", "ERROR", "STOPPED")
 
 def answers(record: Record) -> bool:
     """Whether it is a service of which all replicas answer."""
-    service = record.get("service")
-    return bool(service) and 0 < service["replicas"] <= service["ready"]
+    service = record.get("service") or {"replicas": 0, "ready": 0}
+    return bool(0 < service["replicas"] <= service["ready"])
 
 
 def is_awaited(record: Record) -> bool:
-    """Whether there is something to wait for: an end, of a service that it answers."""
-    return record["state"] not in FINAL and not answers(record)
+    """Whether there is something to wait for: an end, of a service that it answers or cannot come to."""
+    return record["state"] not in FINAL and not answers(record) and not (record.get("service") or {}).get("failure")
 
 
 def duration(record: Record) -> float | None:
@@ -50,9 +50,22 @@ def error_of(record: Record) -> RunError | None:
         "cause": "Stopped" if record["state"] == "STOPPED" else "RunnerError",
         "message": "it ended without saying why",
     }
+    return _error(record, failure, "was stopped" if record["state"] == "STOPPED" else "failed")
+
+
+def failing(record: Record) -> RunError | None:
+    """The exception for a service that answered before, goes on, and does not come to answer again with all that it should have."""
+    failure = (record.get("service") or {}).get("failure")
+    if not failure or record["state"] in FINAL:
+        return None
+    cure = "what answered before goes on; run.update(…) serves another version (the one before, too)"
+    return _error(record, {**failure, "cure": "; ".join(part for part in (failure.get("cure"), cure) if part)}, "does not come to answer")
+
+
+def _error(record: Record, failure: Record, what: str) -> RunError:
     kind = BY_CAUSE.get(failure["cause"], RunError)
     of = f"{failure['type']}: " if failure.get("type") and not failure["message"].startswith(failure["type"]) else ""
-    message = f"run {record['id']} of {record['function']} {'was stopped' if record['state'] == 'STOPPED' else 'failed'} ({failure['cause']}): {of}{failure['message']}"
+    message = f"run {record['id']} of {record['function']} {what} ({failure['cause']}): {of}{failure['message']}"
     evidence: dict[str, Any] = {**failure, "key": record["key"], "state": record["state"]}
     evidence.pop("message")
     return kind(message, **evidence)

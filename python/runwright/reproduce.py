@@ -30,6 +30,9 @@ def reproduce(run: Run, options: Record) -> Run:
     wait = options.pop("wait", False)
     request, _ = request_of(run.function, Call({}, {}, options))
     own: Record = {name: spec[name] for name in ("parameters", "resources", "envs", "timeout", "retries", "grace", "labels", "extra")}
+    if spec.get("profile"):
+        # As it was then, whatever is called so now.
+        own["profile"] = spec["profile"]
     own["secrets"] = list(spec["secrets"])
     own["action"] = record["action"]
     own["on"] = record["backend"] if record["backend"] != "inline" else "local"

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json as json_
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from .display.redact import clean
 from .exceptions import BackendError, InvalidError, ResponseError
 
 _SHOWN = 500
+# As RFC 9110 has them.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
 class ResponseHeaders(Mapping[str, str]):
@@ -182,6 +186,7 @@ def request(
         InvalidError: both bodies, another URL, or a value that is not JSON. BackendError: the service cannot be reached or does not answer.
     """
     method, sent, body = asked(method, json, data, headers)
+    timeout = seconds_of(timeout)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         shown = clean(url)
@@ -207,7 +212,21 @@ def request(
 def with_query(path: str, query: str, params: Mapping[str, Any] | None) -> str:
     """The path with its own query and more parameters."""
     whole = "&".join(part for part in (query, urlencode(params or {}, doseq=True)) if part)
-    return path + (f"?{whole}" if whole else "")
+    # Letters that no URL has are written as it writes them; those that are so already stay.
+    return quote(path + (f"?{whole}" if whole else ""), safe="/?:@!$&'()*+,;=%-._~[]")
+
+
+def seconds_of(timeout: float | None) -> float | None:
+    """A timeout of a request.
+
+    Raises:
+        InvalidError: it is none.
+    """
+    if timeout is None or (isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and timeout > 0):
+        return timeout
+    raise InvalidError(
+        f"timeout={timeout!r} is not a number of seconds", field="timeout", value=timeout, cure="give more than 0, or None for no limit"
+    )
 
 
 def asked(
@@ -216,12 +235,24 @@ def asked(
     """Method, headers and body of a request.
 
     Raises:
-        InvalidError: both bodies, or a value that is not JSON.
+        InvalidError: a name that HTTP does not know, both bodies, or a value that is not JSON.
     """
+    if method is not None and not (isinstance(method, str) and _TOKEN.fullmatch(method)):
+        raise InvalidError(f"method={method!r} is no method of HTTP", field="method", value=method, cure='give one like "GET" or "POST"')
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise InvalidError(
+                f"headers: {name!r} is no name of a header", field="headers", value=name, cure='give one like "X-Request-Id"'
+            )
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            what = f"headers[{name!r}] is not text of one line"
+            raise InvalidError(what, field=f"headers.{name}", value=type(value).__name__, cure="give text, in letters of ASCII")
+    if data is not None and not isinstance(data, (bytes, bytearray, memoryview, str)):
+        raise InvalidError(f"data is {type(data).__name__}", field="data", value=data, cure="give bytes or text, or json= for other values")
     if json is not None and data is not None:
         raise InvalidError("a request has one body: json or data", field="data", cure="give one of them")
     sent = {"accept": "application/json, */*;q=0.5", **{name.lower(): value for name, value in (headers or {}).items()}}
-    body = data.encode() if isinstance(data, str) else data
+    body = data.encode() if isinstance(data, str) else None if data is None else bytes(data)
     if json is not None:
         from .execute.serve.jsonable import Unserialisable, dump
 

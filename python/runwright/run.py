@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ._engine import engine
 from .asynchronous import AsyncVerbs
 from .exceptions import InvalidError, NotFoundError, RunError
-from .records import FINAL, answers, duration, error_of, is_awaited
+from .records import FINAL, answers, duration, error_of, failing, is_awaited
 from .run_logs import Logs
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class Run(AsyncVerbs):
 
         Raises:
             TimeoutError: it goes on after `timeout` seconds.
+            RunError: a service that goes on does not come to answer: the version that `update` gave it does not start, say.
         """
         if self.is_final:
             return self
@@ -146,8 +147,16 @@ class Run(AsyncVerbs):
         return self.wait_async().__await__()
 
     def _ended(self, timeout: float | None) -> Run:
+        error = failing(self.record)
+        if error is not None:
+            raise error
         if is_awaited(self.record):
-            raise TimeoutError(f"run {self.id} is {self.record['state']} after {timeout} s; it goes on: wait again, or stop() it")
+            from .display.facts import notice
+
+            last = notice(self.record)
+            raise TimeoutError(
+                f"run {self.id} is {self.record['state']} after {timeout} s{f' ({last})' if last else ''}; it goes on: wait again, or stop() it"
+            )
         return self
 
     def stop(self) -> Run:
@@ -202,6 +211,9 @@ class Run(AsyncVerbs):
 
     def update(self, function: Function | str | None = None) -> Run:
         """Serve another version of the function: new replicas answer before old ones end, and none ends that has a request in flight.
+
+        Returns at once; `wait()` waits until all are of the new version, and raises where that does not start: the old one goes on answering then,
+        and `update` takes it, too.
 
         Args:
             function: the version, or its digest. None: the newest.

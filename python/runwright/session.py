@@ -26,6 +26,7 @@ def use(
     context: str | None = None,
     namespace: str | None = None,
     image: str | None = None,
+    profiles: dict[str, Record] | str | os.PathLike[str] | None = None,
     project: str | None = None,
     home: str | os.PathLike[str] | None = None,
     store: str | None = None,
@@ -39,6 +40,8 @@ def use(
         on: the place to run: "local" or "kubernetes" (RUNWRIGHT_ON). project: the project of functions defined from now on.
         context, namespace: of the kubeconfig (its current context, and that context's namespace). image: for Python functions that name none
             (RUNWRIGHT_IMAGE, the official Python image of this Python's version).
+        profiles: what runs say that name one (`profile="large"`), by name: `{"large": {"resources": {"mem": "16Gi"}, "node_selector": {…}}}`, or the path of
+            a YAML file with that (RUNWRIGHT_PROFILES, `profiles.yaml` in the home, under those given here). What a run says itself wins.
         home: the folder of everything local (RUNWRIGHT_HOME, `~/.runwright`). store: the database (RUNWRIGHT_STORE): a path or `postgresql://…`.
         artifacts: where bytes are kept (RUNWRIGHT_ARTIFACTS): a folder, `s3://…`, `gs://…`, `az://…`.
         url_lifetime: how many seconds the presigned URLs live by which pods reach a bucket (RUNWRIGHT_URL_LIFETIME; as long as they can, 7 days):
@@ -57,9 +60,11 @@ def use(
         if value is not None and not isinstance(value, (str, os.PathLike)):
             raise InvalidError(f"{field}={value!r} is not a path or URL", field=field, value=value, cure="give text")
     with restored_on_error():
-        configure(home=home, store=store, artifacts=artifacts, url_lifetime=url_lifetime, concurrency=concurrency, image=image)
+        configure(
+            home=home, store=store, artifacts=artifacts, url_lifetime=url_lifetime, concurrency=concurrency, image=image, profiles=profiles
+        )
         set_default(on, context, namespace)
-        if any(setting is not None for setting in (home, store, artifacts, url_lifetime, image)):
+        if any(setting is not None for setting in (home, store, artifacts, url_lifetime, image, profiles)):
             engine()
     if project is not None:
         engine().project(project, True).wait()

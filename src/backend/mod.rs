@@ -128,6 +128,11 @@ pub trait Backend: Send + Sync {
         false
     }
 
+    /// Whether it tells of every service whether it answers, not only of those that say so themselves.
+    fn knows_readiness(&self) -> bool {
+        false
+    }
+
     /// Whether all runs of a fan-out are lowered and handed over as one.
     fn gathers(&self, _plan: &Plan) -> bool {
         false

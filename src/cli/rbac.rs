@@ -18,7 +18,7 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 #[derive(Debug, Args)]
 #[command(after_help = "To have it in force: runwright rbac job --namespace team --user ada | kubectl apply -f -")]
 pub struct Rbac {
-    /// What will run: job, deploy, of all kinds of functions (python.job: of one); doctor, for what `runwright doctor` looks at besides. All actions by default
+    /// What will run: job, deploy, of all kinds of functions (python.job: of one); autoscale, for services with autoscale=; doctor, for what `runwright doctor` looks at besides. All actions by default
     #[arg(value_name = "ACTION")]
     actions: Vec<String>,
     /// The namespace; that of kubectl's context by default

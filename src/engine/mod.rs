@@ -10,6 +10,7 @@ pub mod inline;
 mod inputs;
 pub mod logs;
 pub mod observe;
+pub mod profiles;
 pub mod projects;
 mod provenance;
 pub mod record;
@@ -47,6 +48,8 @@ pub struct Configuration {
     pub url_lifetime: Option<f64>,
     pub local: Settings,
     pub kubernetes: kubernetes::Settings,
+    /// The profiles that runs may name, as they were written.
+    pub profiles: Map<String, Value>,
     /// Places to run besides those of THE list.
     pub others: Vec<Arc<dyn Backend>>,
     /// What the host language knows of this session: Python version, command, the run it is part of, …
@@ -66,12 +69,14 @@ pub struct Engine {
     versions: define::Versions,
     inline: inline::Begun,
     releases: release::Releases,
+    pub profiles: profiles::Profiles,
 }
 
 impl Engine {
     /// Opens the store and the artifact store. THE list of backends is here.
     pub async fn open(configuration: Configuration) -> Result<Arc<Self>> {
-        let Configuration { home, store, artifacts, url_lifetime, local, kubernetes, others, session } = configuration;
+        let Configuration { home, store, artifacts, url_lifetime, local, kubernetes, profiles, others, session } = configuration;
+        let profiles = profiles::read(&profiles)?;
         let artifacts = match artifacts {
             Some(url) => Artifacts::open(&url)?,
             None => Artifacts::Local(home.join("artifacts")),
@@ -99,6 +104,7 @@ impl Engine {
             versions: define::Versions::default(),
             inline: inline::Begun::default(),
             releases: release::Releases::default(),
+            profiles,
         }))
     }
 

@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::model::event::fold;
 use crate::model::name::RunId;
-use crate::model::run::{Run, Service};
+use crate::model::run::Run;
 use crate::model::state::State;
 
 /// How often the store is asked about a run that executes where this process cannot look (on another machine of the team).
@@ -34,8 +34,8 @@ pub enum Seen {
         state: State,
         updated: Timestamp,
         folded: u64,
-        /// Of a service: whether all of it answers.
-        ready: bool,
+        /// Whether there is something to wait for still.
+        awaited: bool,
     },
     Ended(Box<Run>),
     /// The record could not be written or the run not be looked at; the run itself goes on.
@@ -47,7 +47,7 @@ impl Seen {
         if run.state.is_final() {
             Self::Ended(Box::new(run.clone()))
         } else {
-            Self::Going { state: run.state, updated: run.updated, folded: run.folded, ready: run.service.as_ref().is_some_and(Service::is_ready) }
+            Self::Going { state: run.state, updated: run.updated, folded: run.folded, awaited: run.is_awaited() }
         }
     }
 }
@@ -159,7 +159,7 @@ impl Engine {
         }
     }
 
-    /// Waits for the end, of a service until it answers, `timeout` at most. Gives the newest record, ended or not.
+    /// Waits for the end, of a service until it answers or is known not to come to, `timeout` at most. Gives the newest record, ended or not.
     pub async fn wait(self: &Arc<Self>, id: RunId, timeout: Option<Duration>) -> Result<Run> {
         self.wait_until(id, timeout, true).await
     }
@@ -171,7 +171,7 @@ impl Engine {
 
     async fn wait_until(self: &Arc<Self>, id: RunId, timeout: Option<Duration>, answers: bool) -> Result<Run> {
         let run = self.find_run(&id.to_string()).await?;
-        if run.state.is_final() || (answers && run.service.as_ref().is_some_and(Service::is_ready)) {
+        if run.state.is_final() || (answers && !run.is_awaited()) {
             return Ok(run);
         }
         let mut seen = self.follow(&run);
@@ -181,10 +181,10 @@ impl Engine {
                 match now {
                     Seen::Ended(run) => return Ok(*run),
                     Seen::Failed(error) => return Err(Error::store(format!("run {id} is not followed any more: {error}"), "mend that, then wait again; the run itself goes on")),
-                    Seen::Going { ready: true, .. } if answers => {
+                    Seen::Going { awaited: false, .. } if answers => {
                         // It may have been scaled since that was seen.
                         let run = self.find_run(&id.to_string()).await?;
-                        if run.service.as_ref().is_some_and(Service::is_ready) {
+                        if !run.is_awaited() {
                             return Ok(run);
                         }
                     }

@@ -13,7 +13,7 @@ use crate::model::key::Key;
 use crate::model::name::{Digest, Name, RunId};
 use crate::model::project::Project;
 use crate::model::resources::Resources;
-use crate::model::run::{Input, MapItem, Retries, Run, RunSpec, Transition};
+use crate::model::run::{Input, MapItem, Profile, Retries, Run, RunSpec, Transition};
 use crate::model::signature::{Signature, Type};
 use crate::model::state::State;
 use crate::model::task::{self, TaskParameters};
@@ -55,6 +55,9 @@ pub struct Request {
     pub map: Option<MapItem>,
     #[serde(default)]
     pub extra: Map<String, Value>,
+    /// Of a run that is done again: the profile that it had.
+    #[serde(default)]
+    pub profile: Option<Profile>,
     /// The place to run.
     #[serde(default = "local")]
     pub on: String,
@@ -75,7 +78,8 @@ fn local() -> String {
 
 impl Engine {
     /// The record that a request asks for. Nothing is written.
-    pub(super) fn record(&self, project: &Project, function: &Function, request: Request, backend: &str) -> Result<Run> {
+    pub(super) fn record(&self, project: &Project, function: &Function, mut request: Request, backend: &str) -> Result<Run> {
+        let profile = self.under(function, &mut request)?;
         let runtime = self.runtimes.get(function.kind.as_str())?;
         let action = runtime::action(runtime.as_ref(), request.action.as_deref())?.into_owned();
         check_numbers(&request)?;
@@ -114,6 +118,7 @@ impl Engine {
                 grace: request.grace.unwrap_or(10.0),
                 labels: request.labels,
                 built: None,
+                profile,
                 map: request.map,
                 extra: request.extra,
             },
@@ -175,7 +180,7 @@ fn map_id(map: &MapItem) -> Result<RunId> {
     ))
 }
 
-fn check_numbers(request: &Request) -> Result<()> {
+pub(super) fn check_numbers(request: &Request) -> Result<()> {
     let positive = |field: &str, value: Option<f64>, zero: bool| match value {
         Some(value) if !value.is_finite() || value < 0.0 || (!zero && value == 0.0) => {
             Err(Error::invalid(field, value, format!("{field}={value} is not a number of seconds"), "give a number of seconds greater than 0, or None"))

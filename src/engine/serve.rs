@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use crate::model::run::{Run, Transition};
 use crate::model::time;
 
+/// How the history says that another version is served.
+pub const UPDATED: &str = "serves version ";
+
 impl Engine {
     /// Asks a service through the place where it executes.
     pub async fn invoke(self: &Arc<Self>, text: &str, call: Call, timeout: Option<Duration>) -> Result<Answer> {
@@ -28,6 +31,12 @@ impl Engine {
     /// Has so many replicas of a service from now on.
     pub async fn scale(self: &Arc<Self>, text: &str, replicas: u32) -> Result<Run> {
         let (backend, run) = self.service(text).await?;
+        if let Some(autoscale) = run.spec.task()?.autoscale {
+            return Err(Error::conflict(
+                format!("how many of the service {} (run {}) there are follows its use: {} to {} (autoscale)", run.function, run.id, autoscale.min, autoscale.max),
+                "stop() it, then start it with other bounds: run.reproduce(autoscale={\"min\": …, \"max\": …})",
+            ));
+        }
         backend.scale(&run, replicas).await?;
         let run = self
             .store
@@ -56,13 +65,14 @@ impl Engine {
         let new = loads.into_iter().next().map(|load| load.run).ok_or_else(|| Error::backend("an update gave no run", "this is a fault of Runwright; please report it"))?;
         self.store
             .update_run(new.id, |run| {
-                let message = format!("serves version {} from now on", new.version.short());
+                let message = format!("{UPDATED}{} from now on", new.version.short());
                 run.history.push(Transition { state: run.state, time: time::now(), message: Some(message) });
                 run.version = new.version.clone();
                 run.updated = time::now();
                 if let Some(service) = &mut run.service {
                     // Until the place says that the new ones answer.
                     service.ready = 0;
+                    service.failure = None;
                 }
                 Ok(true)
             })

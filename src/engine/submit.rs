@@ -138,7 +138,10 @@ impl Engine {
             run.provenance.insert("builder".into(), build.builder.to_string().into());
         }
         run.reference = backend.reference(&run, &plan, &place)?;
-        run.service = plan.service(run.spec.task()?.replicas);
+        run.service = plan.service(run.spec.task()?.replicas_at_first());
+        if let Some(service) = run.service.as_mut().filter(|_| backend.knows_readiness()) {
+            service.announces = true;
+        }
         Ok(Found::New(function, Box::new(Load::new(run, plan, inputs, staging))))
     }
 

@@ -56,6 +56,11 @@ pub enum Event {
         #[serde(default)]
         message: Option<String>,
     },
+    /// A service that answered before does not come to again, by itself. What is left of it goes on.
+    Failing {
+        time: f64,
+        error: Failure,
+    },
     /// A phase took so many seconds, until then.
     Mark {
         time: f64,
@@ -110,6 +115,7 @@ impl Event {
             | Self::Running { time, .. }
             | Self::Ready { time, .. }
             | Self::Unready { time, .. }
+            | Self::Failing { time, .. }
             | Self::Mark { time, .. }
             | Self::Metric { time, .. }
             | Self::Result { time, .. }
@@ -248,6 +254,9 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
                 service.ready = ready;
                 service.replicas = replicas.unwrap_or(service.replicas);
                 service.url = url.or(service.url.take());
+                if service.is_ready() {
+                    service.failure = None;
+                }
             }
         }
         Event::Unready { time, message } => {
@@ -257,6 +266,12 @@ pub fn fold(run: &mut Run, event: Event) -> Result<()> {
             }
             if message.is_some() {
                 run.history.push(Transition { state: run.state, time: run.updated, message });
+            }
+        }
+        Event::Failing { time, error } => {
+            run.updated = run.updated.max(from_seconds(time));
+            if let Some(service) = &mut run.service {
+                service.failure = Some(error);
             }
         }
         Event::Mark { time, name, seconds } => fold_mark(run, time, name, seconds),
@@ -309,6 +324,7 @@ fn fold_end(run: &mut Run, mut end: End) -> Result<()> {
     run.transition(end.state, time, end.error.as_ref().map(|error| error.message.clone()))?;
     if let Some(service) = &mut run.service {
         service.ready = 0;
+        service.failure = None;
     }
     run.attempts = run.attempts.max(end.attempts);
     run.seconds = end.seconds;

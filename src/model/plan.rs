@@ -51,9 +51,9 @@ impl Plan {
 
     /// How a service stands that has not begun. None for what is none.
     #[must_use]
-    pub fn service(&self, replicas: Option<i32>) -> Option<Service> {
+    pub fn service(&self, replicas: i32) -> Option<Service> {
         let Self::Service(workload) = self else { return None };
-        let replicas = replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1);
+        let replicas = u32::try_from(replicas).unwrap_or(1);
         Some(Service { replicas, announces: matches!(workload.process, Process::Serve(_)), ..Service::default() })
     }
 

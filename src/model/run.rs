@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::name::{Digest, Name, RunId};
 use super::resources::Resources;
 use super::state::State;
-use super::task::TaskParameters;
+use super::task::{TaskParameters, strict};
 use crate::error::{Error, Result};
 
 /// The record of a run.
@@ -91,9 +92,12 @@ pub struct Service {
     /// Where it is reached, from where it executes.
     #[serde(default)]
     pub url: Option<String>,
-    /// Whether it says itself when it is ready. Else it is as soon as it runs.
+    /// Whether it says itself when it is ready, or its place does. Else it is as soon as it runs.
     #[serde(default)]
     pub announces: bool,
+    /// Why it does not come to answer with all that it should have, though it did before: a version that does not start, say. What answers goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 impl Service {
@@ -131,6 +135,9 @@ pub struct RunSpec {
     /// The image that was built of its version, and takes the place of image and requirements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built: Option<String>,
+    /// The profile that it named, as it was then. Parameters and resources hold already what it says of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// The fan-out that it belongs to, and its place there.
     #[serde(default)]
     pub map: Option<MapItem>,
@@ -148,6 +155,21 @@ impl RunSpec {
 
 fn default_grace() -> f64 {
     10.0
+}
+
+/// What runs that name it say of the place where they execute, beside what they say themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    pub name: String,
+    pub says: Map<String, Value>,
+}
+
+impl Profile {
+    /// Its pod template, which lies under all others.
+    pub fn pod_template(&self) -> Result<Option<PodTemplateSpec>> {
+        let template = self.says.get("pod_template").filter(|template| !template.is_null());
+        template.map(|template| strict::read("pod_template", template).map_err(|error| error.within(&format!("profiles.{}", self.name)))).transpose()
+    }
 }
 
 /// An input that is not a plain JSON value.
@@ -258,6 +280,12 @@ impl Run {
         if !self.reads.iter().any(|known| known == key) {
             self.reads.push(key.to_owned());
         }
+    }
+
+    /// Whether there is something to wait for: an end, of a service that all of it answers or cannot come to.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        !self.state.is_final() && self.service.as_ref().is_none_or(|service| !service.is_ready() && service.failure.is_none())
     }
 
     /// When it reached a state first.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pythonize::depythonize;
+use pythonize::{depythonize, pythonize};
 use serde_json::{Value, json};
 
 use super::errors::carry;
@@ -42,7 +42,7 @@ impl Engine {
 impl Engine {
     /// Opens the store. `runner` is called before the first run and gives the folder that holds the runner's files.
     #[new]
-    #[pyo3(signature = (*, home, store, artifacts, url_lifetime, python, runner, concurrency, image, runner_zip, session))]
+    #[pyo3(signature = (*, home, store, artifacts, url_lifetime, python, runner, concurrency, image, runner_zip, profiles, session))]
     #[allow(clippy::too_many_arguments)] // One a setting, as Python sees them.
     fn open(
         py: Python<'_>,
@@ -55,15 +55,17 @@ impl Engine {
         concurrency: u32,
         image: Option<String>,
         runner_zip: Py<PyAny>,
+        profiles: &Bound<'_, PyAny>,
         session: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let find = move || Python::attach(|py| runner.call0(py)?.extract::<PathBuf>(py)).map_err(carry);
         let local = Settings { python, runner: Box::new(find), concurrency };
         let session: serde_json::Map<String, Value> = depythonize(session)?;
+        let profiles: serde_json::Map<String, Value> = depythonize(profiles)?;
         let find_zip = move || Python::attach(|py| runner_zip.call0(py)?.extract::<PathBuf>(py)).map_err(carry);
         let image = image.unwrap_or_else(|| kubernetes::python_image(session.get("python").and_then(Value::as_str).unwrap_or_default()));
-        let kubernetes = kubernetes::Settings { image, profiles: std::collections::BTreeMap::new(), runner: Box::new(find_zip) };
-        let configuration = Configuration { home, store, artifacts, url_lifetime, local, kubernetes, others: Vec::new(), session };
+        let kubernetes = kubernetes::Settings { image, runner: Box::new(find_zip) };
+        let configuration = Configuration { home, store, artifacts, url_lifetime, local, kubernetes, profiles, others: Vec::new(), session };
         threads::wait(py, Core::open(configuration))?.map(Self).map_err(|error| super::errors::raise(py, &error))
     }
 
@@ -88,6 +90,12 @@ impl Engine {
     /// For people: where the store, the artifacts and the local files are.
     fn places(&self) -> (String, String, PathBuf) {
         (self.0.store.place.clone(), self.0.artifacts.place(), self.0.home().to_owned())
+    }
+
+    /// The profiles that runs may name: what each says.
+    fn profiles<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let all: serde_json::Map<String, Value> = self.0.profiles.iter().map(|(name, profile)| (name.clone(), profile.says.clone().into())).collect();
+        Ok(pythonize(py, &all)?)
     }
 
     fn kinds(&self) -> Vec<String> {
@@ -257,10 +265,9 @@ impl Engine {
     }
 
     #[pyo3(signature = (id, method, path, headers, body, timeout))]
-    fn invoke(&self, id: String, method: String, path: String, headers: Vec<(String, String)>, body: Option<Vec<u8>>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn invoke(&self, id: String, method: String, path: String, headers: Vec<(String, String)>, body: Option<Vec<u8>>, timeout: Option<f64>) -> Pending {
         let (core, call) = (self.0.clone(), Call { method, path, headers, body: body.unwrap_or_default() });
-        let timeout = timeout.map(Duration::try_from_secs_f64).transpose().map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
-        Ok(Pending::new(async move { core.invoke(&id, call, timeout).await.map(|answer| (answer.status, answer.headers, answer.body)) }))
+        Pending::new(async move { core.invoke(&id, call, seconds("timeout", timeout)?).await.map(|answer| (answer.status, answer.headers, answer.body)) })
     }
 
     fn scale(&self, id: String, replicas: u32) -> Pending {

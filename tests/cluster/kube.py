@@ -72,6 +72,11 @@ class Kube:
         """Create or change an object as the administrator."""
         self.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
+    def allow(self, *actions: str) -> None:
+        """Give the user what `runwright rbac` says that these need, too."""
+        command = [sys.executable, "-m", "runwright", "rbac", *actions, "--user", USER, "--name", f"for-{'-'.join(actions)}"]
+        self.kubectl("apply", "-f", "-", stdin=subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
     def image(self, name: str) -> str:
         """What a pod's `image` says for one of the images (`python:3.11`)."""
         return self.cluster.image(name)
@@ -83,7 +88,8 @@ class Kube:
         listed = [kind for kind in kinds if not kind.startswith("events") and not kind.endswith("metrics.k8s.io")]
         found = json.loads(self.kubectl("get", ",".join(listed), "-o=json"))["items"]
         everyones = {"ConfigMap/kube-root-ca.crt", "ServiceAccount/default", "Role/runwright", "RoleBinding/runwright"}
-        return sorted({f"{item['kind']}/{item['metadata']['name']}" for item in found} - everyones)
+        names = {f"{item['kind']}/{item['metadata']['name']}" for item in found} - everyones
+        return sorted(name for name in names if not name.startswith(("Role/for-", "RoleBinding/for-")))
 
     def etcd_dump(self) -> dict[str, bytes]:
         """Everything that etcd keeps of this namespace, by key, as it is on the disk (Secrets too: they are not encrypted here)."""

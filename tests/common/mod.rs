@@ -142,14 +142,24 @@ impl Backend for Fake {
 pub async fn engine(home: &Path, others: Vec<Arc<dyn Backend>>) -> Arc<Engine> {
     let runner = Box::new(|| Err(Error::backend("there is no runner here", "it is a test")));
     let local = Settings { python: "python3".into(), runner, concurrency: 1 };
-    Engine::open(Configuration { home: home.to_owned(), store: None, artifacts: None, url_lifetime: None, local, kubernetes: no_cluster(), others, session: Map::new() })
-        .await
-        .expect("an engine")
+    Engine::open(Configuration {
+        home: home.to_owned(),
+        store: None,
+        artifacts: None,
+        url_lifetime: None,
+        local,
+        kubernetes: no_cluster(),
+        profiles: Map::new(),
+        others,
+        session: Map::new(),
+    })
+    .await
+    .expect("an engine")
 }
 
 /// For tests that have to do with no cluster.
 pub fn no_cluster() -> kubernetes::Settings {
-    kubernetes::Settings { image: "none".into(), profiles: std::collections::BTreeMap::new(), runner: Box::new(|| Err(Error::backend("there is no runner here", "it is a test"))) }
+    kubernetes::Settings { image: "none".into(), runner: Box::new(|| Err(Error::backend("there is no runner here", "it is a test"))) }
 }
 
 /// A function `f` without parameters that are known.

@@ -2,6 +2,7 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -26,6 +27,8 @@ pub struct HandOver {
     /// Of what serves instead.
     deployment: Option<Deployment>,
     service: Option<Service>,
+    /// What says how many of it there are.
+    autoscaler: Option<HorizontalPodAutoscaler>,
     /// The code, where it does not fit into the Job.
     code: Option<ConfigMap>,
     /// Nothing of it starts before all of it is there.
@@ -97,6 +100,10 @@ impl HandOver {
         if let Some(mut service) = self.service {
             service.metadata.owner_references = Some(vec![owner.clone()]);
             Box::pin(access.create(&service, doubt, Reads::Yes)).await?;
+        }
+        if let Some(mut autoscaler) = self.autoscaler {
+            autoscaler.metadata.owner_references = Some(vec![owner.clone()]);
+            Box::pin(access.create(&autoscaler, doubt, Reads::Yes)).await?;
         }
         Box::pin(access.attach(created, owner, self.luggage.secrets, self.luggage.pieces, doubt)).await
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use serde_json::{Map, Value, json};
 
-use super::object::{self, config_map, deployment, job, pod, service};
+use super::object::{self, config_map, deployment, horizontal_pod_autoscaler, job, pod, service};
 use super::pack::PIECES;
 use super::size::{self, CONFIG_MAP};
 use super::{name, packed};
@@ -36,8 +37,6 @@ pub struct Surroundings<'a> {
     pub image: &'a str,
     /// The ConfigMap with the runner.
     pub runner: &'a str,
-    /// What the profiles that a run may name say of its pod, by their names.
-    pub profiles: &'a BTreeMap<String, PodTemplateSpec>,
 }
 
 /// A function version, packed once for all its runs.
@@ -93,6 +92,8 @@ pub struct Objects {
     pub code: Option<ConfigMap>,
     /// Where it serves.
     pub service: Option<Service>,
+    /// What says how many there are of it.
+    pub autoscaler: Option<HorizontalPodAutoscaler>,
     /// Whether the owner is held back until the others and the Secret are there, because its pod cannot wait for them by itself.
     pub held: bool,
 }
@@ -120,6 +121,7 @@ pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, 
     };
     check(first, workload, serves)?;
     size::words(&first.run, &workload.process)?;
+    check_autoscale(first, workload, serves)?;
     let (run, task, has_runner) = (&first.run, first.run.spec.task()?, workload.process.has_runner());
     let placed = version.code.as_ref().filter(|_| has_runner);
     let waits = loads.iter().any(waits);
@@ -130,7 +132,8 @@ pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, 
     let wanted = pod::Wanted { around, run, workload, task: &task, placed, pieces, serves, ports: &ports, buildkit: buildkit_of(&first.plan) };
     let template = pod::template(&wanted, labels.clone(), annotations(around, function, workload, &task, placed, loads)?)?;
     let metadata = job::metadata(run, labels.clone(), of_owner(version, &task, loads, waits)?);
-    let service = if serves { service::service(run, &task, &ports, labels)? } else { None };
+    let service = if serves { service::service(run, &task, &ports, labels.clone())? } else { None };
+    let autoscaler = task.autoscale.map(|asked| horizontal_pod_autoscaler::horizontal_pod_autoscaler(run, asked, labels));
     let owner = if serves {
         Owner::Deployment(Box::new(deployment::deployment(run, &task, metadata, template)))
     } else {
@@ -144,8 +147,17 @@ pub fn lower(around: &Surroundings<'_>, function: &Function, version: &Version, 
         Some(Placed::Volume(name, zip)) => Some(config_map::binary(name, name::SHARED, "code", "code.zip", zip.clone())),
         _ => None,
     };
-    let held = service.is_some() || (!has_runner && !run.spec.secrets.is_empty());
-    Ok(Objects { owner, code, service, held })
+    let held = service.is_some() || autoscaler.is_some() || (!has_runner && !run.spec.secrets.is_empty());
+    Ok(Objects { owner, code, service, autoscaler, held })
+}
+
+/// Whether a number that follows the use is asked for where it can be had.
+fn check_autoscale(load: &Load, workload: &Workload, serves: bool) -> Result<()> {
+    let Some(autoscale) = load.run.spec.task()?.autoscale else { return Ok(()) };
+    if serves {
+        return autoscale.check(&workload.resources);
+    }
+    Err(Error::invalid("autoscale", "", format!("{}: it is one, and runs to its end", load.run.action), "leave autoscale= out; map() runs one for each item"))
 }
 
 /// What can be had elsewhere and not here.

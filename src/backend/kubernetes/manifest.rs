@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use kube::api::PostParams;
@@ -34,6 +35,7 @@ impl Access {
         let part = |part: &str| lowered.get(part).cloned().unwrap_or_default();
         let (job, deployment) = (typed::<Option<Job>>(part("job"))?, typed::<Option<Deployment>>(part("deployment"))?);
         let (service, code) = (typed::<Option<Service>>(part("service"))?, typed::<Option<ConfigMap>>(part("code"))?);
+        let autoscaler = typed::<Option<HorizontalPodAutoscaler>>(part("autoscaler"))?;
         let mut manifests = Vec::new();
         let (name, labels) = match (&job, &deployment) {
             (Some(job), _) => (job.name_any(), job.labels().clone()),
@@ -43,6 +45,7 @@ impl Access {
         manifests.extend(self.try_out(job.as_ref()).await?);
         manifests.extend(self.try_out(deployment.as_ref()).await?);
         manifests.extend(self.try_out(service.as_ref()).await?);
+        manifests.extend(self.try_out(autoscaler.as_ref()).await?);
         manifests.extend(self.try_out(code.as_ref()).await?);
         if !luggage.secrets.is_empty() {
             let hidden = secret_of(&name, &labels, luggage.secrets.keys());
@@ -80,6 +83,9 @@ impl Access {
         if run.service.is_some() {
             let task = run.spec.task()?;
             manifests.extend(self.read::<Service>(task.service_name.as_deref().unwrap_or(name)).await?);
+            if task.autoscale.is_some() {
+                manifests.extend(self.read::<HorizontalPodAutoscaler>(name).await?);
+            }
         }
         for map in mounted(&manifests[0], "configMap", "name").into_iter().filter(|map| !map.starts_with(name::OF_RUNNER)) {
             manifests.extend(self.read::<ConfigMap>(&map).await?);

@@ -39,13 +39,12 @@ mod target;
 mod timing;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
@@ -82,8 +81,6 @@ const SAFETY: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// The image of Python functions that name none.
     pub image: String,
-    /// What the profiles that a run may name say of its pod.
-    pub profiles: BTreeMap<String, PodTemplateSpec>,
     /// Gives the zip file of the runner, and puts it there if need be.
     pub runner: Box<dyn Fn() -> Result<PathBuf> + Send + Sync>,
 }
@@ -234,6 +231,10 @@ impl Backend for Kubernetes {
         true
     }
 
+    fn knows_readiness(&self) -> bool {
+        true
+    }
+
     fn gathers(&self, plan: &Plan) -> bool {
         // A program of an image cannot be told apart by its index: what differs between the runs is its arguments.
         plan.calls()
@@ -275,13 +276,13 @@ impl Backend for Kubernetes {
 
     fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value> {
         let runner = self.runner.get().map_or("", |runner| runner.name.as_str());
-        let around = Surroundings { image: &self.settings.image, runner, profiles: &self.settings.profiles };
+        let around = Surroundings { image: &self.settings.image, runner };
         let objects = lower::lower(&around, function, self.packed(function)?.as_ref(), loads)?;
         let (job, deployment) = match objects.owner {
             Owner::Job(job) => (Some(job), None),
             Owner::Deployment(deployment) => (None, Some(deployment)),
         };
-        Ok(json!({"job": job, "deployment": deployment, "service": objects.service, "code": objects.code, "held": objects.held}))
+        Ok(json!({"job": job, "deployment": deployment, "service": objects.service, "autoscaler": objects.autoscaler, "code": objects.code, "held": objects.held}))
     }
 
     async fn preflight(&self, loads: &[Load], lowered: &Value) -> Result<()> {

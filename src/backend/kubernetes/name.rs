@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 use crate::model::name::{Digest, RunId};
 use crate::model::run::{MapItem, Run};
 
@@ -9,6 +11,8 @@ use crate::model::run::{MapItem, Run};
 pub const MANAGER: &str = "runwright";
 /// By this label all that is ours is found.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "runwright");
+/// The label with the beginning of the function version's digest.
+pub const VERSION: &str = "runwright.dev/version";
 /// The label with the id of a run, and the one with the id of a fan-out.
 pub const RUN: &str = "runwright.dev/run";
 pub const MAP: &str = "runwright.dev/map";
@@ -124,7 +128,7 @@ pub fn labels(run: &Run) -> BTreeMap<String, String> {
         ("runwright.dev/function", run.function.as_str()),
         ("runwright.dev/kind", run.kind.as_str()),
         ("runwright.dev/action", run.action.as_str()),
-        ("runwright.dev/version", run.version.short()),
+        (VERSION, run.version.short()),
         (identity.0, &identity.1),
     ]
     .into_iter()
@@ -136,6 +140,12 @@ pub fn labels(run: &Run) -> BTreeMap<String, String> {
         labels.entry(name).or_insert_with(|| label_value(value));
     }
     labels
+}
+
+/// The version that an object's labels name.
+#[must_use]
+pub fn version(metadata: &ObjectMeta) -> Option<String> {
+    metadata.labels.as_ref()?.get(VERSION).cloned()
 }
 
 /// A value as a label may have it: letters, digits, `-_.` within, at most 63.

@@ -4,12 +4,16 @@ use super::diagnose::{Fault, Patience, ended, waiting};
 use super::name::{self, MAIN};
 use super::seen::{JobEnd, SeenJob, SeenPod, lists};
 use super::watch::Sight;
+use crate::engine::serve::UPDATED;
 use crate::model::event::Event;
 use crate::model::run::{Failure, Run, Transition};
 use crate::model::state::State;
 
 /// For how long a fault that may be mended may keep a run from beginning where it does not say so itself, in seconds.
 const START_TIMEOUT: f64 = 300.0;
+
+/// How the history says that a service answers.
+pub const ANSWERS: &str = "it answers";
 
 /// How a run stands in the cluster.
 #[derive(Debug, PartialEq)]
@@ -139,10 +143,11 @@ pub fn is_noticed(run: &Run, fault: &Fault) -> bool {
     since(run, fault, true).is_some()
 }
 
-/// When the fault was first noticed, by the history; since the run last began, or failed. `exactly`: in the same words, but for numbers in them.
+/// When the fault was first noticed, by the history; since the run last began, failed, answered or was updated. `exactly`: in the same words, but for numbers in them.
 fn since(run: &Run, fault: &Fault, exactly: bool) -> Option<f64> {
     let (words, cause) = (wordless(&fault.notice()), format!("{}: ", fault.cause));
-    let of_now = |step: &&Transition| step.state == run.state && step.message.as_ref().is_none_or(|message| !message.starts_with("attempt "));
+    let of_before = |message: &String| ["attempt ", ANSWERS, UPDATED].iter().any(|beginning| message.starts_with(beginning));
+    let of_now = |step: &&Transition| step.state == run.state && !step.message.as_ref().is_some_and(of_before);
     let known = |message: &String| if exactly { wordless(message) == words } else { message.starts_with(&cause) };
     let first = run.history.iter().rev().take_while(of_now).filter(|step| step.message.as_ref().is_some_and(known)).last();
     first.map(|step| step.time.as_duration().as_secs_f64())
@@ -170,8 +175,15 @@ pub fn verdict(run: &Run, sight: &Sight, now: f64) -> Verdict {
     if goes_on || job.waits || job.end.is_some() {
         return Verdict::default();
     }
+    // The cluster's clock may be another: its times say how much later than others something was.
+    let admitted = job.started.map_or(0.0, |started| (started - job.created).max(0.0));
+    judge(run, sight, fault(run, sight), pods(run, sight).last().copied(), (now, admitted))
+}
+
+/// Whether it has waited long enough for a fault to pass, or to begin at all. `pod`: the one that waits. `clock`: the time, and how long a queue kept it.
+pub fn judge(run: &Run, sight: &Sight, fault: Option<Fault>, pod: Option<&SeenPod>, clock: (f64, f64)) -> Verdict {
+    let (now, queued) = clock;
     let task = run.spec.task().unwrap_or_default();
-    let fault = fault(run, sight);
     let of_fault = fault.as_ref().and_then(|fault| {
         let waited = now - since(run, fault, false).unwrap_or(now);
         match fault.patience {
@@ -180,9 +192,7 @@ pub fn verdict(run: &Run, sight: &Sight, now: f64) -> Verdict {
             Patience::Place => None,
         }
     });
-    // The cluster's clock may be another: its times say how much later than others something was.
-    let admitted = job.started.map_or(0.0, |started| (started - job.created).max(0.0));
-    let waited = now - run.created.as_duration().as_secs_f64() - admitted;
+    let waited = now - run.created.as_duration().as_secs_f64() - queued;
     let of_place = task.pending_timeout.filter(|_| run.attempts == 0).map(|timeout| (timeout - waited, format!("; it waited for {waited:.0} s (pending_timeout)")));
     let Some((left, how_long)) = of_fault.into_iter().chain(of_place).min_by(|a, b| a.0.total_cmp(&b.0)) else { return Verdict::default() };
     if left > 0.0 {
@@ -198,7 +208,7 @@ pub fn verdict(run: &Run, sight: &Sight, now: f64) -> Verdict {
         |fault| fault.failure(),
     );
     failure.message.push_str(&how_long);
-    ended::evidence(&mut failure, sight, pods(run, sight).last().copied());
+    ended::evidence(&mut failure, sight, pod);
     Verdict { over: Some(failure), due: None }
 }
 

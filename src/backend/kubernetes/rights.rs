@@ -11,7 +11,7 @@ use crate::error::{Error, Result, did_you_mean};
 /// Some verbs on one kind of object, and what they are for.
 #[derive(Debug, Clone, Copy)]
 pub struct Right {
-    /// For what: `kind.action`, or [`DOCTOR`].
+    /// For what: `kind.action`, [`AUTOSCALE`] or [`DOCTOR`].
     pub needed_for: &'static [&'static str],
     /// The API group; empty for the core.
     pub group: &'static str,
@@ -23,6 +23,8 @@ pub struct Right {
 
 /// What `runwright doctor` looks at besides; nothing that runs needs it.
 pub const DOCTOR: &str = "doctor";
+/// What services with `autoscale=` need besides.
+pub const AUTOSCALE: &str = "autoscale";
 const JOBS: &[&str] = &["python.job", "python.build", "container.job", "container.build"];
 const PYTHON: &[&str] = &["python.job", "python.serve", "python.build", "container.build"];
 const SERVICES: &[&str] = &["python.serve", "container.deploy", "container.serve"];
@@ -46,6 +48,13 @@ pub const RIGHTS: &[Right] = &[
     },
     Right { needed_for: SERVICES, group: "", resource: "services", verbs: &["create", "get"], reason: "the name and the ports by which others reach it" },
     Right { needed_for: SERVICES, group: "", resource: "services/proxy", verbs: &["create", "get"], reason: "to ask it (GET and POST) from outside the cluster: run.invoke()" },
+    Right {
+        needed_for: &[AUTOSCALE],
+        group: "autoscaling",
+        resource: "horizontalpodautoscalers",
+        verbs: &["create", "get"],
+        reason: "how many of a service there are follows its use: autoscale=",
+    },
     Right { needed_for: ALL, group: "", resource: "pods", verbs: &["delete", "list", "watch"], reason: "how far a run is, and why it failed; to end one run of a fan-out" },
     Right {
         needed_for: &["python.build", "container.build"],
@@ -81,10 +90,10 @@ pub struct Rule {
 /// Everything that may be asked for, the actions before what is no action.
 #[must_use]
 pub fn known() -> Vec<&'static str> {
-    [ALL, &[DOCTOR]].concat()
+    [ALL, &[AUTOSCALE, DOCTOR]].concat()
 }
 
-/// The rules for some actions, one a kind of object. `asked` has actions (`job`, `container.deploy`) and [`DOCTOR`]; none means all actions.
+/// The rules for some actions, one a kind of object. `asked` has actions (`job`, `container.deploy`) [`AUTOSCALE`] and [`DOCTOR`]; none means all actions.
 pub fn rules(asked: &[String]) -> Result<Vec<Rule>> {
     let uses = uses(asked)?;
     let mut rules: Vec<Rule> = Vec::new();
@@ -146,6 +155,7 @@ mod tests {
         assert!(!of(&["deploy"]).contains_key("jobs"));
         assert_eq!(of(&[]), of(&["job", "deploy", "build"]));
         assert_eq!(of(&["job", "doctor"]).len(), python.len() + 3);
+        assert!(!of(&[]).contains_key("horizontalpodautoscalers") && of(&["serve", "autoscale"])["horizontalpodautoscalers"] == ["create", "get"]);
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub struct SeenPod {
     pub name: String,
     pub job: String,
     pub index: Option<u32>,
+    /// The beginning of its function version's digest.
+    pub version: Option<String>,
     pub created: f64,
     pub phase: String,
     pub node: Option<String>,
@@ -93,6 +95,8 @@ pub struct SeenContainer {
     pub waiting: Option<(String, String)>,
     pub running: Option<f64>,
     pub ended: Option<ContainerEnd>,
+    /// How it ended before it was started again.
+    pub before: Option<ContainerEnd>,
 }
 
 /// How a container ended.
@@ -177,6 +181,7 @@ impl SeenPod {
             // A service's is owned by a ReplicaSet, whose name begins with the Deployment's.
             job: if owner.kind == "Job" { owner.name.clone() } else { super::watch::job_of(&owner.name)? },
             index: pod.metadata.annotations.as_ref().and_then(|annotations| annotations.get("batch.kubernetes.io/job-completion-index")?.parse().ok()),
+            version: name::version(&pod.metadata),
             created: pod.metadata.creation_timestamp.as_ref().map_or(0.0, seconds),
             phase: status.phase.clone().unwrap_or_default(),
             node: spec.and_then(|spec| spec.node_name.clone()),
@@ -210,7 +215,8 @@ impl SeenPod {
 impl SeenContainer {
     fn of(status: &ContainerStatus, init: bool) -> Self {
         let state = status.state.clone().unwrap_or_default();
-        let ended = end_of(&state).or_else(|| status.last_state.as_ref().and_then(end_of).filter(|_| state.waiting.is_some()));
+        let before = status.last_state.as_ref().and_then(end_of);
+        let ended = end_of(&state).or_else(|| before.clone().filter(|_| state.waiting.is_some()));
         Self {
             name: status.name.clone(),
             init,
@@ -220,6 +226,7 @@ impl SeenContainer {
             waiting: state.waiting.map(|waiting| (waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default())),
             running: state.running.and_then(|running| running.started_at.as_ref().map(seconds)),
             ended,
+            before,
         }
     }
 }

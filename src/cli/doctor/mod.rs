@@ -136,6 +136,7 @@ impl Doctor {
             report.add(stores::database(&engine).await)?;
             report.add(stores::artifacts(&engine).await)?;
             report.add(trial::here(&engine).await)?;
+            profiles(&mut report, &engine)?;
             report.add(runs::open_runs(&engine).await)?;
             report.add(runs::left_overs(&engine).await)?;
             report.end()
@@ -148,6 +149,7 @@ impl Doctor {
         host.wait(Box::pin(async move {
             report.add(stores::database(&engine).await)?;
             report.add(stores::artifacts(&engine).await)?;
+            profiles(&mut report, &engine)?;
             let inspection = Inspection::open(&place.place).await;
             if kubernetes::look(&mut report, inspection, facts).await? {
                 report.add(trial::rehearse(&engine, place).await)?;
@@ -158,6 +160,15 @@ impl Doctor {
             report.end()
         }))
     }
+}
+
+/// The names that runs may give as `profile=`, where there are any. What they say was checked when they were read.
+fn profiles(report: &mut Report<'_>, engine: &Engine) -> Result<(), Failure> {
+    if engine.profiles.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = engine.profiles.keys().map(String::as_str).collect();
+    report.add(Check::ok("profiles", names.join(", ")))
 }
 
 /// The engine; None where its store cannot be opened, which is told.

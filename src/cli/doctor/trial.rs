@@ -28,7 +28,7 @@ const CODE: &str = "def trial():\n    print('it prints')\n    return 'it returns
 /// A run on this machine.
 pub async fn here(engine: &Arc<Engine>) -> Check {
     let trial = Trial::begin(engine, &Place { on: LOCAL.into(), place: serde_json::Map::new() }).await;
-    let tried = trial.carry_out(TRIAL).await;
+    let tried = Box::pin(trial.carry_out(TRIAL)).await;
     let check = match tried {
         Ok(run) if run.state == State::Completed && came_back(engine, &run).await => {
             Check::ok(NAME, format!("a trial run was recorded, executed and finished in {}", text::took(trial.began.elapsed().as_secs_f64())))
@@ -57,7 +57,7 @@ pub async fn rehearse(engine: &Arc<Engine>, place: &Place) -> Check {
 /// A run there, and how long each step of it took.
 pub async fn run(engine: &Arc<Engine>, place: &Place) -> Check {
     let trial = Trial::begin(engine, place).await;
-    let tried = trial.carry_out(TRIAL_AFAR).await;
+    let tried = Box::pin(trial.carry_out(TRIAL_AFAR)).await;
     let check = match tried {
         Ok(run) if run.state == State::Completed && came_back(engine, &run).await => {
             let phases: Vec<String> = timeline::phases(&run).into_iter().map(|(name, seconds)| format!("{name} {}", text::took(seconds))).collect();

@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use super::console::{Console, Style};
 use super::{Host, Outcome, RUN_FAILED, SUCCESS, text};
 use crate::error::{Error, did_you_mean};
-use crate::model::run::{Failure, Run};
+use crate::model::run::{Failure, Run, Service};
 use crate::model::state::State;
 
 /// `run …`
@@ -40,7 +40,7 @@ enum Verb {
     Manifest(manifest::Manifest),
     /// Print what a run printed
     Logs(logs::Logs),
-    /// Wait until a run has ended
+    /// Wait until a run has ended, a service until it answers
     Wait(wait::Wait),
     /// Stop a run: TERM, and KILL after its grace
     Stop(stop::Stop),
@@ -84,7 +84,8 @@ pub fn check_verb(arguments: &[String], command: &mut clap::Command) -> Result<(
 
 /// The exit code that tells how a run ended.
 fn exit_code(run: &Run) -> i32 {
-    if run.state == State::Completed { SUCCESS } else { RUN_FAILED }
+    let answers = !run.state.is_final() && run.service.as_ref().is_some_and(Service::is_ready);
+    if run.state == State::Completed || answers { SUCCESS } else { RUN_FAILED }
 }
 
 /// How long it executed, or has executed so far; None before it began.
@@ -99,6 +100,14 @@ pub(super) fn seconds(run: &Run) -> Option<f64> {
 /// Tells how a run ended: `COMPLETED in 3.2 s`, and why it did not complete.
 fn tell_end(console: &Console, run: &Run) {
     let time = seconds(run).map(|seconds| format!(" in {}", text::took(seconds))).unwrap_or_default();
+    if let Some(service) = run.service.as_ref().filter(|_| !run.state.is_final()) {
+        let place = service.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+        match &service.failure {
+            None => console.tell(&format!("service {} (run {}): {} of {} answer{place}", run.function, run.id, service.ready, service.replicas)),
+            Some(failure) => console.tell(&format!("error: the service {} (run {}) does not come to answer: {}", run.function, run.id, failure_text(failure))),
+        }
+        return;
+    }
     match &run.error {
         Some(failure) if run.state != State::Completed => {
             console.tell(&format!("error: run {} of {} ended as {}{time}: {}", run.id, run.function, run.state, failure_text(failure)));

@@ -21,7 +21,7 @@ pub async fn wait(engine: &Arc<Engine>, mut run: Run, timeout: Option<Duration>)
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(100));
-    while !run.state.is_final() {
+    while run.is_awaited() {
         bar.set_message(message(&run));
         let left = timeout.map_or(LOOK, |timeout| timeout.saturating_sub(began.elapsed()));
         if left.is_zero() {

@@ -43,6 +43,9 @@ pub struct Start {
     /// The place to run
     #[arg(long, value_name = "PLACE")]
     on: Option<String>,
+    /// The profile whose resources and the like it has, where it does not say them itself
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// How long an attempt may take: 90, 30s, 15m, 12h
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = text::parse_duration)]
     timeout: Option<Duration>,
@@ -149,6 +152,9 @@ impl Start {
         let mut set = |name: &str, value: Value| options.insert(name.to_owned(), value);
         if let Some(on) = &self.on {
             set("on", on.as_str().into());
+        }
+        if let Some(profile) = &self.profile {
+            set("profile", profile.as_str().into());
         }
         if let Some(timeout) = self.timeout {
             set("timeout", timeout.as_secs_f64().into());

@@ -1,4 +1,4 @@
-//! `run wait`: returns when a run has ended, and tells how by the exit code.
+//! `run wait`: returns when a run has ended, a service also when it answers, and tells how by the exit code.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Wait {
         let run = engine.run(&self.run).await?;
         console.on_interrupt(goes_on(&run));
         let run = if console.errors_on_terminal { progress::wait(&engine, run, self.timeout).await? } else { engine.wait(run.id, self.timeout).await? };
-        if !run.state.is_final() {
+        if run.is_awaited() {
             let timeout = self.timeout.unwrap_or_default();
             return Err(Error::conflict(format!("run {} is {} after {}", run.id, run.state, text::took(timeout.as_secs_f64())), goes_on(&run)).into());
         }

@@ -1,6 +1,7 @@
 //! Task parameters: what a run says of the place where it executes, in the platform's words. Only a cluster heeds all of them; they are checked and recorded
 //! everywhere, so that a function moves to one unchanged.
 
+pub mod autoscale;
 pub mod names;
 pub mod recovery;
 pub mod strict;
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{Affinity, PodTemplateSpec, SecurityContext, Toleration};
 use serde_json::{Map, Value};
 
+use self::autoscale::Autoscale;
 use self::names::{KEY, LABEL, OBJECT, SERVICE, VALUE};
 use self::recovery::Recovery;
 use self::strict::snake;
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 /// The parameters, as they were given. What was not given is None or empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TaskParameters {
-    /// The name of a profile that the cluster's administrators made.
+    /// The name of a profile; what it says is in the rest already.
     pub profile: Option<String>,
     pub node_selector: BTreeMap<String, String>,
     pub affinity: Option<Affinity>,
@@ -57,6 +59,8 @@ pub struct TaskParameters {
     pub recover: Recovery,
     /// How many of a service there are.
     pub replicas: Option<i32>,
+    /// Their number follows what they use.
+    pub autoscale: Option<Autoscale>,
     pub service_ports: Vec<ServicePort>,
     pub service_type: Option<ServiceType>,
     pub service_name: Option<String>,
@@ -96,7 +100,7 @@ impl ServiceType {
 }
 
 /// The names of all of them.
-pub const FIELDS: [&str; 28] = [
+pub const FIELDS: [&str; 29] = [
     "profile",
     "node_selector",
     "affinity",
@@ -120,6 +124,7 @@ pub const FIELDS: [&str; 28] = [
     "pending_timeout",
     "recover",
     "replicas",
+    "autoscale",
     "service_ports",
     "service_type",
     "service_name",
@@ -164,6 +169,7 @@ impl TaskParameters {
         }
         let fields = Fields::read("a run", "", all, &FIELDS)?;
         let number = |field: &str, meaning: &str| fields.whole(field, 0, meaning).and_then(|number| small(&fields, field, number));
+        let replicas = number("replicas", "a number from 0 on")?;
         Ok(Self {
             profile: named(&fields, "profile")?,
             node_selector: node_selector(&fields)?,
@@ -187,13 +193,22 @@ impl TaskParameters {
             start_timeout: seconds(&fields, "start_timeout")?,
             pending_timeout: seconds(&fields, "pending_timeout")?,
             recover: Recovery::read(&fields)?,
-            replicas: number("replicas", "a number from 0 on")?,
+            replicas,
+            autoscale: Autoscale::read(&fields, replicas)?,
             service_ports: service_ports(&fields)?,
             service_type: service_type(&fields)?,
             service_name: fields.value("service_name").map(|value| SERVICE.check_value("service_name", value).map(str::to_owned)).transpose()?,
             serving: settings(&fields, "serving", &SERVING, "settings of the server, such as {\"workers\": 2}")?,
             building: settings(&fields, "building", &BUILDING, "settings of the builder, such as {\"target\": \"registry.example/team/image\"}")?,
         })
+    }
+}
+
+impl TaskParameters {
+    /// How many of a service there are to begin with.
+    #[must_use]
+    pub fn replicas_at_first(&self) -> i32 {
+        self.replicas.or(self.autoscale.map(|autoscale| autoscale.min)).unwrap_or(1)
     }
 }
 

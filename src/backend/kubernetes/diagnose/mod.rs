@@ -33,7 +33,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(cause: &'static str, message: impl Into<String>, cure: impl Into<String>, patience: Patience) -> Self {
+    pub fn new(cause: &'static str, message: impl Into<String>, cure: impl Into<String>, patience: Patience) -> Self {
         Self { cause, message: message.into(), cure: cure.into(), patience }
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::DeepMerge as _;
-use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, Probe, ResourceRequirements, SecretKeySelector};
+use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, Probe, ResourceRequirements, SecretKeySelector, TCPSocketAction};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -59,6 +59,9 @@ pub fn finish_main(main: &mut Container, wanted: &Wanted<'_>) {
             if !container.args.is_empty() {
                 main.args = literally(&container.args);
             }
+            if wanted.serves {
+                main.readiness_probe = main.readiness_probe.take().or_else(|| connects(wanted));
+            }
             // What it printed last says best why it failed; but in the pod's status no secret may come to stand.
             if wanted.run.spec.secrets.is_empty() {
                 main.termination_message_policy.get_or_insert_with(|| "FallbackToLogsOnError".into());
@@ -110,6 +113,12 @@ fn readiness(process: &Process) -> Option<Probe> {
     let Process::Serve(serve) = process else { return None };
     let http_get = HTTPGetAction { path: Some("/readyz".into()), port: IntOrString::Int(serve.port().into()), ..HTTPGetAction::default() };
     Some(Probe { http_get: Some(http_get), period_seconds: Some(2), ..Probe::default() })
+}
+
+/// A program that says nothing itself answers when its port takes connections.
+fn connects(wanted: &Wanted<'_>) -> Option<Probe> {
+    let tcp_socket = TCPSocketAction { port: IntOrString::Int(wanted.ports.first()?.target_port.into()), host: None };
+    Some(Probe { tcp_socket: Some(tcp_socket), period_seconds: Some(2), ..Probe::default() })
 }
 
 /// What is asked for is reserved, and is the limit.

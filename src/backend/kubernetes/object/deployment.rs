@@ -11,12 +11,16 @@ use crate::backend::kubernetes::name::RUN;
 use crate::model::run::Run;
 use crate::model::task::TaskParameters;
 
+/// For how many seconds one that does not tell when it is ready must have been up to count as it.
+const STAYS: i32 = 3;
+
 #[must_use]
 pub fn deployment(run: &Run, task: &TaskParameters, metadata: ObjectMeta, template: PodTemplateSpec) -> Deployment {
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
-            replicas: Some(task.replicas.unwrap_or(1)),
+            replicas: Some(task.replicas_at_first()),
+            min_ready_seconds: silent(&template).then_some(STAYS),
             // It never changes but in its number of pods.
             revision_history_limit: Some(0),
             selector: LabelSelector { match_labels: Some(selector(run)), match_expressions: None },
@@ -30,6 +34,11 @@ pub fn deployment(run: &Run, task: &TaskParameters, metadata: ObjectMeta, templa
         }),
         status: None,
     }
+}
+
+/// Whether nothing of it tells that it is ready.
+fn silent(template: &PodTemplateSpec) -> bool {
+    template.spec.as_ref().is_some_and(|spec| spec.containers.iter().all(|container| container.readiness_probe.is_none()))
 }
 
 /// By what its pods are found.

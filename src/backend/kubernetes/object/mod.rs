@@ -4,6 +4,7 @@ pub mod buildkit;
 pub mod config_map;
 pub mod container;
 pub mod deployment;
+pub mod horizontal_pod_autoscaler;
 pub mod job;
 mod merge;
 pub mod pod;

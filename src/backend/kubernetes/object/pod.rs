@@ -9,9 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::{buildkit, container, merge, security, volume};
 use crate::backend::kubernetes::lower::{Placed, Surroundings, grace};
 use crate::backend::kubernetes::name::{MAIN, RESULTS};
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::Result;
 use crate::model::build::Buildkit;
-use crate::model::run::Run;
+use crate::model::run::{Profile, Run};
 use crate::model::task::{ServicePort, TaskParameters};
 use crate::model::workload::Workload;
 
@@ -55,23 +55,14 @@ impl Wanted<'_> {
 pub fn template(wanted: &Wanted<'_>, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) -> Result<PodTemplateSpec> {
     let metadata = ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() };
     let mut template = PodTemplateSpec { metadata: Some(metadata), spec: Some(asked(wanted)?) };
-    for below in [wanted.task.pod_template.as_ref(), profile(wanted)?].into_iter().flatten() {
-        template = merge::overlay(below.clone(), template);
+    let profile = wanted.run.spec.profile.as_ref().map(Profile::pod_template).transpose()?.flatten();
+    for below in [wanted.task.pod_template.clone(), profile].into_iter().flatten() {
+        template = merge::overlay(below, template);
     }
     if let Some(spec) = &mut template.spec {
         finish(spec, wanted);
     }
     Ok(template)
-}
-
-fn profile<'a>(wanted: &'a Wanted<'_>) -> Result<Option<&'a PodTemplateSpec>> {
-    let Some(name) = &wanted.task.profile else { return Ok(None) };
-    let profiles = wanted.around.profiles;
-    profiles.get(name).map(Some).ok_or_else(|| {
-        let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
-        let cure = if known.is_empty() { "leave it out: no profile is known here".to_owned() } else { format!("use one of: {}", known.join(", ")) };
-        Error::invalid("profile", name, format!("there is no profile {name:?}{}", did_you_mean(name, known.iter().copied())), cure)
-    })
 }
 
 /// What the run asks for, and what its execution depends on.
