@@ -119,7 +119,8 @@ impl Engine {
         };
         let (cache, staging, place) = (request.cache, request.staging.take(), std::mem::take(&mut request.place));
         let mut run = self.record(&project, &function, request, backend.name())?;
-        if backend.uses_images() && run.action.as_str() != BUILD {
+        let in_image = backend.uses_images() || self.runtimes.get(function.kind.as_str())?.always_has_image();
+        if in_image && run.action.as_str() != BUILD {
             run.spec.built = self.built(&function).await?;
         }
         let inputs = self.resolve_inputs(backend, &function, &mut run).await?;

@@ -72,6 +72,10 @@ impl Runtime for Container {
         vec!["job".into(), "serve".into(), "deploy".into(), "build".into()]
     }
 
+    fn always_has_image(&self) -> bool {
+        true
+    }
+
     fn check(&self, spec: &Map<String, Value>) -> Result<()> {
         Spec::read(spec).map(drop)
     }

@@ -31,6 +31,11 @@ pub trait Runtime: Send + Sync {
         true
     }
 
+    /// Whether it runs in an image wherever it runs, so that one that was built of it is used everywhere.
+    fn always_has_image(&self) -> bool {
+        false
+    }
+
     /// Checks a function's spec when it is defined. The error names the field.
     fn check(&self, spec: &Map<String, Value>) -> Result<()>;
 

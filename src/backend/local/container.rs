@@ -23,12 +23,11 @@ const OURS: [&str; 2] = ["RUNWRIGHT_PROJECT", "RUNWRIGHT_RUN"];
 
 /// The program that runs containers: the one asked for (a name or a path), or the first that is on the search path.
 pub fn find(asked: Option<&OsStr>, search: Option<&OsStr>) -> Result<PathBuf> {
-    let on_path = |name: &OsStr| std::env::split_paths(search.unwrap_or_default()).map(|folder| folder.join(name)).find(|path| is_program(path));
     match asked.filter(|asked| !asked.is_empty()) {
         // A path is not looked for, but must be there.
         Some(asked) if asked.as_encoded_bytes().contains(&b'/') => std::path::absolute(asked).ok().filter(|path| is_program(path)),
-        Some(asked) => on_path(asked),
-        None => TOOLS.iter().find_map(|name| on_path(OsStr::new(name))),
+        Some(asked) => on_path(&[asked], search),
+        None => on_path(&TOOLS, search),
     }
     .ok_or_else(|| match asked {
         Some(asked) if !asked.is_empty() => {
@@ -42,6 +41,12 @@ pub fn find(asked: Option<&OsStr>, search: Option<&OsStr>) -> Result<PathBuf> {
             format!("install one of them (or name another in {TOOL}), or run it on=\"kubernetes\""),
         ),
     })
+}
+
+/// The first of some programs that the search path has.
+pub fn on_path<S: AsRef<OsStr>>(names: &[S], search: Option<&OsStr>) -> Option<PathBuf> {
+    let one = |name: &S| std::env::split_paths(search.unwrap_or_default()).map(|folder| folder.join(name.as_ref())).find(|path| is_program(path));
+    names.iter().find_map(one)
 }
 
 /// The same with this process's environment.

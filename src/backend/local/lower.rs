@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::folder::RunFolder;
-use super::{Settings, code, container};
+use super::{Settings, building, code, container};
 use crate::backend::Load;
 use crate::error::{Error, Result};
 use crate::model::build::Build;
@@ -50,13 +50,17 @@ pub fn lower(home: &Path, settings: &Settings, tool: Tool<'_>, function: &Functi
         Process::Container(_) => RunFolder::of(home, run.id).path().display().to_string().into(),
         Process::Call(_) | Process::Serve(_) | Process::Command(_) => run.provenance.get("cwd").cloned().unwrap_or_default(),
     };
+    let parameters = match plan {
+        Plan::Build(build) => building::complete(function, build)?,
+        Plan::Task(_) | Plan::Service(_) | Plan::Manifests(_) => workload.parameters().unwrap_or(&run.spec.parameters).clone(),
+    };
     Ok(json!({
         "protocol": PROTOCOL,
         "id": run.id, "key": run.key, "project": run.project, "function": run.function, "kind": run.kind, "version": run.version, "action": run.action,
         "task": task(home, tool, function, load, workload)?,
         "python": settings.python,
         "cwd": cwd,
-        "parameters": workload.parameters().unwrap_or(&run.spec.parameters), "inputs": inputs, "needs": needs,
+        "parameters": parameters, "inputs": inputs, "needs": needs,
         "envs": envs(workload), "requirements": workload.requirements,
         "timeout": run.spec.timeout, "grace": grace(run, workload), "retries": run.spec.retries,
         // What a run starts while it goes on, and what goes on until it is stopped, must not keep others waiting.

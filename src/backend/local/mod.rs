@@ -1,5 +1,6 @@
 //! This machine: a folder and a process for each run. The protocol is that of `docs/decisions/0002-run-folder.md`.
 
+mod building;
 mod claim;
 mod clients;
 mod code;

@@ -33,7 +33,7 @@ class Front:
         allowed: actions that a token gives: repository → a set like {"pull", "push"}; None: what was asked for.
     """
 
-    def __init__(self, upstream: str, auth: str = "", users: dict[str, str] | None = None) -> None:
+    def __init__(self, upstream: str, auth: str = "", users: dict[str, str] | None = None, address: str = "127.0.0.1") -> None:
         self.upstream = upstream
         self.auth = auth
         self.users = users
@@ -55,8 +55,8 @@ class Front:
 
             do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
-        self.server = _Server(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self.server.server_address[1]}"
+        self.server = _Server((address, 0), Handler)
+        self.host = f"{address}:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
 

@@ -11,8 +11,10 @@ import pytest
 import runwright as rw
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube
+from tests.cluster.settings import NODE_IP
 from tests.cluster.wheels import WheelIndex
 from tests.python.builder.builder_lab import ask, files_of, open_layer
+from tests.python.builder.front import Front
 
 SECRET = "s3cr3t-of-the-index"
 
@@ -196,3 +198,34 @@ def test_a_build_brings_its_own_buildkit_where_it_may(own_buildkit: str, here: K
     assert run.wait().state == "COMPLETED", run.error
     assert "RUN echo built" in log_of(run)
     assert log_of(function.run(wait=True)) == "hello from the folder"
+
+
+def test_registries_are_asked_with_the_login_of_a_secret(
+    own_buildkit: str, here: Kube, local_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base is private, and so is where the image goes: without a login nothing begins, with it both are reached, and it stays a secret."""
+    local_cluster.kubectl("label", "--overwrite", "namespace", here.namespace, "pod-security.kubernetes.io/enforce=privileged")
+    local_cluster.push("busybox:1")
+    front = Front(local_cluster.registry, auth="basic", users={"ada": SECRET}, address=NODE_IP)
+    try:
+        function = rw.container(base_image=f"{front.host}/busybox:1", name="private")
+        settings = {
+            "instructions": ["echo made > /made"],
+            "insecure": [front.host],
+            "target": f"{front.host}/{here.namespace}/private",
+            "wait": True,
+        }
+        refused = function.build(**settings)
+        assert refused.error.cause == "RegistryError"
+        assert front.host in refused.error.message
+        assert "credentials" in refused.error.cure
+        monkeypatch.setenv("LOGIN", json.dumps({"auths": {front.host: {"username": "ada", "password": SECRET}}}))
+        run = function.build(**settings, secrets=["LOGIN"], credentials="LOGIN")
+        assert run.state == "COMPLETED", f"{run.error}\n{log_of(run)}"
+        assert run.results()["base"].startswith(f"{front.host}/busybox@sha256:")
+        image = whole_image(local_cluster.registry, run.results())
+        assert b"made" in image
+        told = image + json.dumps([run.manifest(), run.record]).encode() + log_of(run).encode()
+        assert SECRET.encode() not in told
+    finally:
+        front.stop()

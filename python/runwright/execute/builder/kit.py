@@ -23,7 +23,7 @@ from .reference import LayoutReference, Reference, parse
 from .registry import Patience, Registry
 from .repository import Repository
 from .settings import DEFAULT_PREFIX, read_values
-from .tools import Buildctl, FailedBuild, Job
+from .tools import Buildctl, FailedBuild, Job, tool_of
 from .transport import Transport
 
 # How long one that is started with the pod has to answer, in seconds; another that does not answer will not do so either.
@@ -37,13 +37,13 @@ class KitSettings:
 
     Attributes:
         instructions, dockerfile, secrets, importable: see `dockerfile.assemble`. Without a Dockerfile there is a `base`.
-        address: where BuildKit is: `tcp://host:1234`, or `unix:///path` for one that is started with this process.
-        tool: the path of its client, buildctl.
+        address: where BuildKit is: `tcp://host:1234`, or `unix:///path` for one that is started with this process; None: `tool` builds by itself.
+        tool: the path of BuildKit's client (buildctl), or of podman, buildah or docker.
     """
 
     target: Reference | LayoutReference
     tool: str
-    address: str
+    address: str | None = None
     base: Reference | LayoutReference | None = None
     instructions: tuple[str, ...] = ()
     dockerfile: str | None = None
@@ -68,9 +68,8 @@ class KitSettings:
 def read(given: dict[str, Any]) -> KitSettings:
     """The settings of a plain dict; those that are None count as not given. Raises ConfigError."""
     values = read_values(given, set(KitSettings.__dataclass_fields__), ("target",))
-    for name in ("tool", "address"):
-        if name not in values:
-            raise ConfigError(f"{name}: is missing")
+    if "tool" not in values:
+        raise ConfigError("tool: is missing", "name the path of podman, buildah, docker, or with an `address` of buildctl")
     if isinstance(values["target"], LayoutReference):
         raise ConfigError(f"target: {values['target']} is a folder; what executes instructions pushes to a registry")
     return KitSettings(**values)
@@ -104,8 +103,10 @@ class _Kit:
         self.scratch = scratch
         self.say = say
         self.begin = time.monotonic()
-        self.tool = Buildctl(wanted.tool, wanted.address, _STARTING if wanted.address.startswith("unix:") else _THERE)
-        self.credentials = Credentials(wanted.credentials)
+        starts = (wanted.address or "").startswith("unix:")
+        self.tool = tool_of(wanted.tool, wanted.address, _STARTING if starts else _THERE)
+        self.login = wanted.credentials or _own_login()
+        self.credentials = Credentials(self.login)
         self.transport = Transport(wanted.insecure, wanted.timeout, wanted.certificates)
         self.target = self.place(wanted.target).for_pushing()
 
@@ -184,8 +185,10 @@ class _Kit:
         job.text.parent.mkdir()
         job.text.write_text(assembly.dockerfile)
         job.login.mkdir(mode=0o700)
-        if wanted.credentials is not None:
-            (job.login / "config.json").write_text(_content(wanted.credentials))
+        # Programs of this machine find the login of whoever runs them by themselves, also where it is kept by another program.
+        login = self.login if isinstance(self.tool, Buildctl) else wanted.credentials
+        if login is not None:
+            (job.login / "config.json").write_text(_content(login))
         try:
             digest = self.tool.build(job, self.say)
         except FailedBuild as failed:
@@ -214,6 +217,14 @@ class _Kit:
             "code": f"{wanted.prefix}/code" if has_code else None,
             "seconds": round(time.monotonic() - self.begin, 3),
         }
+
+
+def _own_login() -> str | None:
+    """The file that `podman login` or `docker login` wrote for whoever runs this."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}"
+    docker = os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
+    places = (os.environ.get("REGISTRY_AUTH_FILE"), f"{runtime}/containers/auth.json", f"{docker}/config.json")
+    return next((place for place in places if place and os.access(place, os.R_OK)), None)
 
 
 def _files(folder: Path | None) -> dict[str, bytes]:

@@ -14,11 +14,14 @@ _STEP_LINE = re.compile(r"#(\d+) (?:\d+\.\d+ )?(.*)")
 _NO_BASE = re.compile(r"failed to resolve source metadata for (\S+?): (.*)")
 _NO_PUSH = re.compile(r"failed to push (\S+?): (.*)")
 _REFUSED = re.compile(r"denied|unauthorized|authorization failed|forbidden|401|403", re.IGNORECASE)
+# How podman and buildah say it, and what they print before each instruction.
+_STEP_FAILED = re.compile(r'building at STEP "(.*)": (.*)')
+_STEP = re.compile(r"(?:\[\d+/\d+\] )?STEP \d+")
 _FAILED = re.compile(r'process "(.*?)" did not complete successfully: (?:exit code: (\d+)|(.*))')
 
 
 def explain(lines: list[str], assembly: Assembly) -> Failed:
-    """The failure that the output of `buildctl --progress=plain` (or `docker buildx`) ends with.
+    """The failure that the output of `buildctl --progress=plain` (or `docker buildx`, podman, buildah) ends with.
 
     Args:
         lines: all that was printed.
@@ -37,6 +40,10 @@ def explain(lines: list[str], assembly: Assembly) -> Failed:
         return _registry(name, f"reading {name}: {why}")
     instruction = _instruction(lines)
     said = _said(lines)
+    if at_step := _STEP_FAILED.search(text):
+        instruction, last = at_step[1], at_step[2]
+        begin = max((at for at, line in enumerate(lines) if _STEP.match(line)), default=-1)
+        said = [line for line in lines[begin + 1 :] if line and not _STEP_FAILED.search(line)]
     if assembly.installs and instruction and "pip install" in instruction and "--target" in instruction:
         return complaints.explain(said, list(assembly.installs))
     if "no space left on device" in text.lower():

@@ -35,6 +35,11 @@ class Job:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
+    def has_login(self) -> bool:
+        """Whether the build has a login of its own; else that of whoever runs the program counts."""
+        return (self.login / "config.json").exists()
+
+    @property
     def context(self) -> Path:
         """The files that instructions may copy."""
         return self.folder / "context"
@@ -88,7 +93,8 @@ class Buildctl:
     def build(self, job: Job, say: Callable[[str], None]) -> str:
         """Build and push. Gives the digest. Raises FailedBuild, BuilderError."""
         metadata = job.folder / "metadata.json"
-        insecure = ",registry.insecure=true" if job.insecure else ""
+        # One that was started for this build was told so when it started.
+        insecure = ",registry.insecure=true" if job.insecure and not self._address.startswith("unix:") else ""
         command = self._command(
             "build", "--progress=plain", "--frontend=dockerfile.v0", f"--local=context={job.context}", f"--local=dockerfile={job.text.parent}",
             f"--opt=platform={job.platform}", f"--metadata-file={metadata}", f"--output=type=image,name={job.image},push=true{insecure}",
@@ -99,6 +105,68 @@ class Buildctl:
 
     def _command(self, *arguments: str) -> list[str]:
         return [self._program, "--addr", self._address, *arguments]
+
+
+class Docker:
+    """Docker of this machine, which has BuildKit in it."""
+
+    texts = True
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def __str__(self) -> str:
+        return self._program
+
+    def wait(self) -> None:
+        """It says itself when its daemon is away."""
+
+    def build(self, job: Job, say: Callable[[str], None]) -> str:
+        """Build and push. Gives the digest. Raises FailedBuild, BuilderError."""
+        metadata = job.folder / "metadata.json"
+        command = [
+            self._program, "buildx", "build", "--progress=plain", "--push", "--provenance=false", f"--file={job.text}", f"--tag={job.image}",
+            f"--platform={job.platform}", f"--metadata-file={metadata}", *(f"--secret=id={name},env={name}" for name in job.secrets),
+            *(["--no-cache"] if job.anew else []), str(job.context),
+        ]  # fmt: skip
+        login = {"DOCKER_CONFIG": str(job.login)} if job.has_login else {}
+        _execute(command, {**os.environ, **login, **job.secrets}, say)
+        return str(json.loads(metadata.read_text())["containerimage.digest"])
+
+
+class Podman:
+    """Podman or buildah of this machine: both are told the same."""
+
+    # Its versions of some years ago know neither texts within a Dockerfile nor secrets as variables.
+    texts = False
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def __str__(self) -> str:
+        return self._program
+
+    def wait(self) -> None:
+        """There is nothing that would have to start."""
+
+    def build(self, job: Job, say: Callable[[str], None]) -> str:
+        """Build and push. Gives the digest. Raises FailedBuild, BuilderError."""
+        digest = job.folder / "digest"
+        alike = [*([f"--authfile={job.login}/config.json"] if job.has_login else []), *(["--tls-verify=false"] if job.insecure else [])]
+        build = [
+            self._program, "build", f"--file={job.text}", f"--tag={job.image}", f"--platform={job.platform}", *alike,
+            *(f"--secret=id={name},env={name}" for name in job.secrets), *(["--no-cache"] if job.anew else []), str(job.context),
+        ]  # fmt: skip
+        _execute(build, {**os.environ, **job.secrets}, say)
+        _execute([self._program, "push", f"--digestfile={digest}", *alike, job.image], dict(os.environ), say)
+        return digest.read_text().strip()
+
+
+def tool_of(program: str, address: str | None, patience: float) -> Buildctl | Docker | Podman:
+    """What executes instructions: BuildKit at an address, or a program by its name."""
+    if address is not None:
+        return Buildctl(program, address, patience)
+    return Docker(program) if Path(program).name.startswith("docker") else Podman(program)
 
 
 def _environment() -> dict[str, str]:
