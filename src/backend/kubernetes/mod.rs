@@ -13,6 +13,7 @@ mod followed;
 mod hand_over;
 mod held;
 pub mod inspect;
+mod kubeconfig;
 mod logs;
 pub mod lower;
 mod manifest;

@@ -7,6 +7,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Map, Value};
 
+use super::kubeconfig::read;
 use super::patience::explain;
 use super::{client, proxy};
 use crate::error::{Error, Result, did_you_mean};
@@ -99,7 +100,7 @@ impl Target {
                 let kubeconfig = read()?.ok_or_else(|| self.unusable("there is no kubeconfig any more"))?;
                 let proxy = proxy_of(&kubeconfig, context);
                 let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-                (Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| self.unusable(&explain(&error)))?, proxy)
+                (Config::from_custom_kubeconfig((*kubeconfig).clone(), &options).await.map_err(|error| self.unusable(&explain(&error)))?, proxy)
             }
         };
         config.proxy_url = proxy::to(&config.cluster_url, proxy.as_deref()).map_err(|error| self.unusable(&error))?;
@@ -151,18 +152,6 @@ impl std::fmt::Display for Target {
         match &self.context {
             Some(context) => write!(f, "namespace {} of {context}", self.namespace),
             None => write!(f, "namespace {}", self.namespace),
-        }
-    }
-}
-
-/// KUBECONFIG (several files are merged) or `~/.kube/config`. None where there is none.
-fn read() -> Result<Option<Kubeconfig>> {
-    match Kubeconfig::read() {
-        Ok(kubeconfig) => Ok(Some(kubeconfig)),
-        Err(kube::config::KubeconfigError::ReadConfig(error, _)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(kube::config::KubeconfigError::FindPath) => Ok(None),
-        Err(error) => {
-            Err(Error::invalid("KUBECONFIG", std::env::var("KUBECONFIG").unwrap_or_default(), format!("the kubeconfig cannot be read: {error}"), "correct the file, or KUBECONFIG"))
         }
     }
 }

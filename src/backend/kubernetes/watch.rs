@@ -104,6 +104,10 @@ impl Board {
         job.see(self);
     }
 
+    fn knows(&self, name: &str, job: &SeenJob) -> bool {
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner).get(name).is_some_and(|sight| sight.job.as_ref() == Some(job))
+    }
+
     /// The names of all Jobs that are there.
     pub fn jobs(&self) -> Vec<String> {
         let sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,7 +188,12 @@ trait Watched: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResource
 impl Watched for Job {
     fn see(&self, board: &Board) {
         let seen = SeenJob::of(self);
-        board.change(&base(&seen.name), |sight| {
+        let name = base(&seen.name);
+        // Most of what changes in a Job (how many pods are ready, who wrote it last) decides nothing: nobody has to look.
+        if board.knows(&name, &seen) {
+            return;
+        }
+        board.change(&name, |sight| {
             if sight.job.as_ref().is_none_or(|known| known.attempt <= seen.attempt) {
                 sight.job = Some(seen);
             }

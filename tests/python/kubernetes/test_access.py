@@ -318,3 +318,27 @@ def test_what_is_said_where_there_is_no_way(kubeconfig: Change, kube: Kube, tmp_
         assert "set KUBECONFIG" in said("no kubeconfig", on)
     assert [run.state for run in rw.runs(project="*")] == ["ERROR"] * 6, "what was wrong at once was not recorded"
     assert kube.objects() == []
+
+
+def test_a_kubeconfig_that_changes_is_read_again(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept in memory from one run to the next, and still what is in the file now counts: also as much text, and a file that goes and comes."""
+    path = tmp_path / "kubeconfig-of-nobody"
+    monkeypatch.setenv("KUBECONFIG", str(path))
+
+    def known() -> str:
+        with pytest.raises(InvalidError) as refused:
+            square.run(x=1, on="kubernetes:none-of-them")
+        return str(refused.value)
+
+    def write(context: str, age: float) -> None:
+        path.write_text(json.dumps({"contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}], "current-context": context}))
+        os.utime(path, (time.time() - age,) * 2)
+
+    for context, age in (("one", 300), ("two", 200), ("six", 0), ("ten", 0)):
+        write(context, age)
+        assert f"use one of: {context}" in known()
+        assert f"use one of: {context}" in known(), "again"
+    path.unlink()
+    assert "no kubeconfig was found" in known()
+    write("one", 100)
+    assert "use one of: one" in known()
