@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 PY := $(shell find python -name '*.py' -o -name '*.pyi') pyproject.toml
 
-.PHONY: help quickstart test lint test-rust test-python servers tools cluster cluster-down cluster-programs test-cluster bench format clean
+.PHONY: help quickstart test lint test-rust test-python servers tools cluster cluster-down cluster-programs test-cluster bench bench-cluster format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -74,6 +74,9 @@ test-cluster: $(VENV)/.wheel servers cluster-programs  ## All tests on a cluster
 
 bench: $(VENV)/.wheel  ## Measure against peers; writes benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks
+
+bench-cluster: $(VENV)/.wheel servers cluster-programs  ## The same on a cluster; writes benchmarks/RESULTS-cluster.md.
+	$(BIN)/python -m benchmarks cluster
 
 format: | $(VENV)/.dev  ## Format everything.
 	cargo fmt

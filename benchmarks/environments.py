@@ -21,6 +21,11 @@ SETTINGS: dict[str, dict[str, str]] = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     },
+    "kubernetes": {},
+    "kubernetes-asyncio": {},
+    "uvicorn": {},
+    "bentoml": {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"},
+    "mlserver": {},
 }
 
 

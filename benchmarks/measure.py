@@ -111,12 +111,13 @@ def spawn(argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path) -> Seco
 class Worker:
     """A warm process that does something as often as it is told and says how long that took (see `peers/worker.py`)."""
 
-    def __init__(self, python: str | Path, program: Path, folder: Path, env: Mapping[str, str], *arguments: str) -> None:
+    def __init__(self, python: str | Path | None, program: Path, folder: Path, env: Mapping[str, str], *arguments: str) -> None:
+        """`python` runs the program; None: it runs by itself."""
         folder.mkdir(parents=True, exist_ok=True)
         self.name = program.stem
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._process = subprocess.Popen(
-            [str(python), str(program), str(folder), *arguments],
+            [*([] if python is None else [str(python)]), str(program), str(folder), *arguments],
             env={**env, "PYTHONPATH": str(PEERS)},
             cwd=folder,
             stdin=subprocess.PIPE,

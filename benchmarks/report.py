@@ -1,4 +1,4 @@
-"""RESULTS.md: one table, and what has to be known to read it."""
+"""A page of results: one table, and what has to be known to read it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ processor time is hardly disturbed by that.
 """
 
 
-def markdown(rows: Sequence[Row], notes: Sequence[str], *, quick: bool, command: str, seconds: float, load: float) -> str:
+def markdown(
+    rows: Sequence[Row], notes: Sequence[str], *, quick: bool, command: str, seconds: float, load: float, peers: Sequence[str]
+) -> str:
     """The whole page."""
     scope = "**A quick run: few repetitions, small stores; not for quoting.**" if quick else "A full run."
     busy = f"; it was busy (load {load:.1f} on {os.cpu_count()} cores when this began)" if load > 0.5 else ""
@@ -54,7 +56,7 @@ def markdown(rows: Sequence[Row], notes: Sequence[str], *, quick: bool, command:
     lines.append("\n## Notes\n\n")
     lines += [f"- {note}\n" for note in notes]
     lines.append("\n## What was measured\n\n")
-    lines += [f"- {name}: {value}\n" for name, value in machine().items()]
+    lines += [f"- {name}: {value}\n" for name, value in machine(peers).items()]
     lines.append(f"- took {seconds:.0f} s, ended {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}\n")
     return "".join(lines)
 
@@ -64,13 +66,12 @@ def as_json(rows: Sequence[Row]) -> str:
     return json.dumps([asdict(row) for row in rows], indent=1)
 
 
-def machine() -> dict[str, str]:
+def machine(peers: Sequence[str]) -> dict[str, str]:
     """Versions and hardware."""
     return {
         "Runwright": f"{metadata.version('runwright')}, core {_digest_of_core()}; the benchmarks are of commit {_commit()}",
         "Python": f"{platform.python_version()} ({platform.python_implementation()}), SQLite {sqlite3.sqlite_version} where Python commits",
-        "peers": ", ".join(f"{peer} {environments.version_of(peer)}" for peer in environments.SETTINGS)
-        + " (pinned whole in `benchmarks/peers/*.txt`)",
+        "peers": ", ".join(f"{peer} {environments.version_of(peer)}" for peer in peers) + " (pinned whole in `benchmarks/peers/*.txt`)",
         "machine": f"{_processor()}, {os.cpu_count()} cores, {_memory()} GiB; {platform.system()} {platform.release()}",
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-ROWS = "imports,wheel,inline,cold,process,store,fanout,clients"
+ROWS = "imports,wheel,inline,cold,process,store,fanout,clients,serve"
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,13 @@ def test_clients_that_share_a_store_lose_nothing_and_are_never_told_that_it_is_l
     rows, _ = results
     assert row_of(rows, "8 client processes, 80 inline runs into one store: lost")["measured"] == "**0**"
     assert row_of(rows, "8 client processes, 80 inline runs into one store: told")["measured"] == "**0**"
+
+
+def test_services_answer_what_they_are_asked(results):
+    rows, _ = results
+    for name in ("plain function", "async function"):
+        assert "requests/s" in row_of(rows, f"… Runwright, {name}")["measured"]
+        assert row_of(rows, f"served: start → first answer, Runwright, {name}")["measured"].endswith(" ms**")
 
 
 def test_an_unknown_row_is_told():
