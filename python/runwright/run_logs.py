@@ -22,7 +22,8 @@ class Logs:
         self._follow = follow
 
     def records(self) -> Iterator[Record]:
-        """Every line as `{"t": seconds, "s": stream, "a": attempt, "m": text}`, those of `logging` with `level` and `logger`."""
+        """Every line as `{"t": seconds, "s": stream, "a": attempt, "m": text}`, those of `logging` with `level` and `logger`, those of a
+        service on Kubernetes with `p`, the pod that printed it."""
         start, complete = 0, False
         while not complete:
             lines, start, complete = engine().log(self._run.id, start, self._follow).wait()

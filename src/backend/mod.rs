@@ -97,6 +97,9 @@ pub struct LogLine {
     /// The container that printed it, where that is not the main one.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// The pod that printed it, of those of a service.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
 }
 
 /// A request to a service.

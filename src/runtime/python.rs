@@ -99,9 +99,6 @@ fn job(spec: Spec, run: &RunSpec) -> Plan {
 
 fn serve(spec: Spec, run: &RunSpec) -> Result<Plan> {
     let mut settings = run.task()?.serving;
-    if !run.parameters.is_empty() {
-        settings.insert("init_parameters".into(), run.parameters.clone().into());
-    }
     settings.entry("grace").or_insert_with(|| run.grace.into());
     let serve = Process::Serve(Serve { handler: spec.source.handler, settings });
     let mut requirements = still_required(spec.requirements, run);

@@ -372,7 +372,7 @@ fn of_the_server(body: &[u8], service: &str) -> Option<Status> {
 /// Why a request did not come to the service, or its answer not back.
 fn unreached(access: &Access, run: &Run, call: &str, status: Status) -> Error {
     if matches!(status.code, 401 | 403 | 404) {
-        let verb = if call.starts_with("GET ") { "get services/proxy" } else { "create services/proxy" };
+        let verb = if call.starts_with("GET ") { "get proxy of" } else { "create proxy of" };
         return access.refused::<Service>(verb, &name::of_run(run), &kube::Error::Api(Box::new(status)));
     }
     let said = status.message.trim_start_matches("error trying to reach service: ");

@@ -14,6 +14,7 @@ use crate::model::time::from_seconds;
 
 /// The options of `run logs`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // Each is a flag of its own.
 pub struct Logs {
     /// Its key, its id, or the first 6 or more characters of its id
     run: String,
@@ -26,8 +27,11 @@ pub struct Logs {
     /// Say when each line was printed
     #[arg(short, long)]
     timestamps: bool,
-    /// Print a JSON object a line: t (seconds since the epoch), s (stream), a (attempt), m (text)
-    #[arg(long, conflicts_with = "timestamps")]
+    /// Say which pod of a service printed each line
+    #[arg(short, long)]
+    pods: bool,
+    /// Print a JSON object a line: t (seconds since the epoch), s (stream), a (attempt), m (text), p (pod, of a service)
+    #[arg(long, conflicts_with_all = ["timestamps", "pods"])]
     json: bool,
 }
 
@@ -50,12 +54,13 @@ impl Logs {
         if self.json {
             return console.line(&serde_json::to_string(line).map_err(std::io::Error::from)?);
         }
+        let pod = line.pod.as_ref().filter(|_| self.pods).map(|pod| format!("[{pod}] ")).unwrap_or_default();
         if self.timestamps {
             let time = from_seconds(line.time);
             let time = if console.is_terminal { text::local(time) } else { time.to_string() };
-            return console.line(&format!("{time} {}", line.message));
+            return console.line(&format!("{time} {pod}{}", line.message));
         }
-        console.line(&line.message)
+        console.line(&format!("{pod}{}", line.message))
     }
 }
 

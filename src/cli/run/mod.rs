@@ -101,9 +101,8 @@ pub(super) fn seconds(run: &Run) -> Option<f64> {
 fn tell_end(console: &Console, run: &Run) {
     let time = seconds(run).map(|seconds| format!(" in {}", text::took(seconds))).unwrap_or_default();
     if let Some(service) = run.service.as_ref().filter(|_| !run.state.is_final()) {
-        let place = service.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
         match &service.failure {
-            None => console.tell(&format!("service {} (run {}): {} of {} answer{place}", run.function, run.id, service.ready, service.replicas)),
+            None => console.tell(&format!("service {} (run {}): {}", run.function, run.id, standing(service))),
             Some(failure) => console.tell(&format!("error: the service {} (run {}) does not come to answer: {}", run.function, run.id, failure_text(failure))),
         }
         return;
@@ -114,6 +113,12 @@ fn tell_end(console: &Console, run: &Run) {
         }
         _ => console.tell(&format!("run {} of {} {}{time}", run.id, run.function, run.state)),
     }
+}
+
+/// How many of a service answer, and where.
+fn standing(service: &Service) -> String {
+    let place = service.url.as_ref().filter(|_| service.ready > 0).map(|url| format!(" at {url}")).unwrap_or_default();
+    format!("{} of {} answer{place}", service.ready, service.replicas)
 }
 
 /// Cause, message, traceback (or the last lines of the log) and cure.

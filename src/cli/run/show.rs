@@ -80,6 +80,10 @@ fn head(run: &Run, console: &Console) -> Vec<(String, String)> {
         ("place".into(), run.backend.to_string()),
     ];
     lines.extend(run.reference.iter().map(|(name, value)| (format!("  {name}"), text::value(value))));
+    if let Some(service) = run.service.as_ref().filter(|_| !run.state.is_final()) {
+        lines.push(("service".into(), super::standing(service)));
+        lines.extend(service.failure.as_ref().map(|failure| ("  fails".to_owned(), format!("{}: {}", failure.cause, failure.message))));
+    }
     if run.attempts > 1 {
         lines.push(("attempts".into(), run.attempts.to_string()));
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import runwright as rw
 from runwright import _engine, place
+from runwright.exceptions import BackendError, ForbiddenError
 from tests.cluster.kube import Kube
 from tests.cluster.wheels import WheelIndex
 from tests.servers.processes import wait_until
@@ -118,3 +120,95 @@ def test_an_image_is_deployed(here: Kube) -> None:
     assert run.record["service"]["ready"] == 2
     assert wait_until(lambda: run.invoke("/index.html").text == "hello\n", 20)
     assert run.stop().state == "STOPPED"
+
+
+def words() -> str:
+    """Say something, and where."""
+    import socket
+
+    print("asked", flush=True)
+    return socket.gethostname()
+
+
+def test_the_logs_of_all_replicas_are_one(here: Kube, wheels: WheelIndex) -> None:
+    """Followed, each line comes once, with the pod that printed it; a stop ends the log, a resumed service goes on with it."""
+    run = rw.function(words).run(action="serve", envs=wheels.environment, replicas=2).wait(180)
+    lines: list[dict[str, Any]] = []
+    reader = threading.Thread(target=lambda: lines.extend(run.logs(follow=True).records()))
+    reader.start()
+    # Through the API server one of both is asked, whichever.
+    asked: list[str] = []
+
+    def ask() -> bool:
+        asked.append(run.invoke(json={}).json())
+        return len({*asked}) == 2
+
+    assert wait_until(ask, 60), asked
+    pods = {pod["metadata"]["name"] for pod in here.get("pods")}
+    assert {*asked} == pods
+    assert run.stop().state == "STOPPED"
+    reader.join(60)
+    assert not reader.is_alive(), "the log ends with the run"
+    told = [line["p"] for line in lines if line["m"] == "asked"]
+    assert {pod: told.count(pod) for pod in pods} == {pod: asked.count(pod) for pod in pods}
+    assert [line["m"] for line in lines] == list(run.logs())
+    assert "begins" not in list(run.logs())
+    run.resume()
+    again = run.wait(120).invoke(json={}).json()
+    assert again not in pods
+    assert wait_until(lambda: any(line["m"] == "asked" and line["p"] == again for line in run.logs().records()), 30)
+    run.stop()
+
+
+def test_what_a_service_is_made_of(here: Kube, wheels: WheelIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it belongs to its Deployment and goes with it; its pod has no token, and passes the `restricted` that the namespace enforces."""
+    monkeypatch.setenv("WORD", "open sesame")
+    here.allow("autoscale")
+    run = rw.function(scaled).run(
+        action="serve", envs=wheels.environment, secrets=["WORD"], resources={"cpu": "50m"}, autoscale={"max": 2}, factor=2.0
+    )
+    run.wait(180)
+    assert run.invoke(json={"rows": [[1, 2]]}).json() == [6.0]
+    made = {name.partition("/")[0] for name in here.objects()}
+    assert made >= {"Deployment", "ReplicaSet", "Pod", "Service", "Secret", "HorizontalPodAutoscaler", "ConfigMap", "EndpointSlice"}
+    deployment = here.get("deployment", f"rw-{run.id}")
+    for kind in ("service", "secret", "hpa"):
+        (owner,) = here.get(kind, f"rw-{run.id}")["metadata"]["ownerReferences"]
+        assert (owner["uid"], owner["kind"]) == (deployment["metadata"]["uid"], "Deployment"), kind
+    spec = here.get("pods")[0]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert not [volume for volume in spec["volumes"] if "projected" in volume]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    run.stop()
+    run.delete()
+    rw.gc(0)
+    assert wait_until(lambda: here.objects() == [], 60), here.objects()
+
+
+def echo(context: Any, event: Any) -> Any:
+    """Send back what came."""
+    if event.path == "/slow":
+        time.sleep(5)
+    if event.path == "/large":
+        return b"x" * 8_000_000
+    facts = {"method": event.method, "path": event.path, "header": event.headers.get("x-word"), "fields": dict(event.fields)}
+    return {**facts, "bytes": len(event.body) if isinstance(event.body, bytes) else event.body}
+
+
+def test_it_is_asked_from_outside_the_cluster_as_from_inside(here: Kube, wheels: WheelIndex) -> None:
+    """Paths, queries, headers and bodies of megabytes go through the API server as they are; too little time and too few rights are told."""
+    run = rw.function(echo).run(action="serve", envs=wheels.environment).wait(180)
+    answer = run.invoke("/a b/ü?x=1", params={"y": "2 3"}, headers={"X-Word": "hello"}).json()
+    assert (answer["method"], answer["path"], answer["header"]) == ("GET", "/a b/ü", "hello")
+    assert answer["fields"] == {"x": "1", "y": "2 3"}
+    assert run.invoke("/", data=b"\x00" * 5_000_000).json()["bytes"] == 5_000_000
+    assert run.invoke("/", json={"a": [1]}).json()["bytes"] == {"a": [1]}
+    large = run.invoke("/large")
+    assert (large.status_code, len(large.content)) == (200, 8_000_000)
+    with pytest.raises(BackendError, match=r"did not answer within 0\.5 s") as late:
+        run.invoke("/slow", timeout=0.5)
+    assert "timeout=" in str(late.value.cure)
+    with pytest.raises(ForbiddenError, match="services/proxy") as refused:
+        run.invoke("/", method="DELETE")
+    assert "delete" in str(refused.value.cure)
+    run.stop()

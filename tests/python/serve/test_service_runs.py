@@ -41,6 +41,17 @@ def test_a_service_is_ready_asked_and_stopped(home: Path) -> None:
         run.invoke(json={})
 
 
+def test_what_the_run_was_given_is_not_asked_of_clients(home: Path) -> None:
+    """A parameter of the run is the function's from then on, without any `init`; one that it does not have ends the service with a reason."""
+    run = scaled.run(action="serve", serving={"port": 0}, factor=2.0).wait(60)
+    assert run.invoke(json={"rows": [[1, 2]]}).json() == [6.0]
+    assert run.invoke(json={"rows": [], "factor": 3}).status_code == 422
+    run.stop()
+    wrong = scaled.run(action="serve", serving={"port": 0}, parameters={"facto": 2.0}).wait(60)
+    assert (wrong.state, wrong.error.cause) == ("ERROR", "InputError")
+    assert "'facto'" in wrong.error.message
+
+
 def test_services_do_not_take_the_places_of_jobs(home: Path) -> None:
     rw.use(concurrency=1)
     service = scaled.run(action="serve", serving={"port": 0}).wait(60)

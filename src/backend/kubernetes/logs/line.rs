@@ -22,8 +22,8 @@ impl Line {
         Some(Self { time, text: bytes.get(end + 1..).unwrap_or_default().to_vec() })
     }
 
-    /// As it stands in the run's log, with its line break. `container`: of another container than the main one.
-    pub fn write(&self, attempt: u32, container: Option<&str>) -> Vec<u8> {
+    /// As it stands in the run's log, with its line break. `container`: of another container than the main one. `pod`: of one of several.
+    pub fn write(&self, attempt: u32, container: Option<&str>, pod: Option<&str>) -> Vec<u8> {
         let text = String::from_utf8_lossy(&self.text);
         let (stream, message) = text.strip_prefix(OURS).map_or(("stdout", text.as_ref()), |message| ("runner", message));
         let message = message.trim_end_matches('\r').to_owned();
@@ -35,6 +35,7 @@ impl Line {
             level: None,
             logger: None,
             container: container.map(str::to_owned),
+            pod: pod.map(str::to_owned),
         })
     }
 }
@@ -42,7 +43,7 @@ impl Line {
 /// A line that nobody printed: what is to be known of the log itself.
 pub fn remark(time: Timestamp, attempt: u32, message: &str) -> Vec<u8> {
     let time = time.as_duration().as_secs_f64();
-    written(&LogLine { time, stream: "runner".into(), attempt, message: message.into(), level: None, logger: None, container: None })
+    written(&LogLine { time, stream: "runner".into(), attempt, message: message.into(), level: None, logger: None, container: None, pod: None })
 }
 
 fn written(line: &LogLine) -> Vec<u8> {
@@ -58,9 +59,9 @@ mod tests {
     #[test]
     fn a_line_and_what_is_not_one() {
         let line = Line::read(b"2026-01-01T00:00:00.5Z two words\r").expect("a line");
-        assert_eq!(String::from_utf8(line.write(1, None)).expect("text"), "{\"t\":1767225600.5,\"s\":\"stdout\",\"a\":1,\"m\":\"two words\"}\n");
-        let ours = Line::read(b"2026-01-01T00:00:00Z runwright: waiting").expect("a line").write(2, Some("prepare"));
-        assert_eq!(String::from_utf8(ours).expect("text"), "{\"t\":1767225600.0,\"s\":\"runner\",\"a\":2,\"m\":\"waiting\",\"c\":\"prepare\"}\n");
+        assert_eq!(String::from_utf8(line.write(1, None, None)).expect("text"), "{\"t\":1767225600.5,\"s\":\"stdout\",\"a\":1,\"m\":\"two words\"}\n");
+        let ours = Line::read(b"2026-01-01T00:00:00Z runwright: waiting").expect("a line").write(2, Some("prepare"), Some("rw-1-x"));
+        assert_eq!(String::from_utf8(ours).expect("text"), "{\"t\":1767225600.0,\"s\":\"runner\",\"a\":2,\"m\":\"waiting\",\"c\":\"prepare\",\"p\":\"rw-1-x\"}\n");
         assert_eq!(Line::read(b"2026-01-01T00:00:00Z").expect("an empty line").text, b"");
         assert_eq!(Line::read(b"2026-01-01T00:00:00Z \xff").expect("a line").text, b"\xff");
         assert_eq!(Line::read(b"no time"), None);

@@ -357,6 +357,8 @@ impl Tail {
             for found in take(&mut after) {
                 match found {
                     Found::Lost => lost = true,
+                    // Of a service it is said at each start, and means nothing.
+                    Found::Line(line) if self.is_service() && line.text == BEGINS.as_bytes() => {}
                     Found::Line(mut line) => {
                         if let Some(begun) = first.take() {
                             if line.text == BEGINS.as_bytes() {
@@ -368,7 +370,7 @@ impl Tail {
                             bytes.extend(line::remark(line.time, source.attempt, "lines are missing here: the kubelet rotated the container's log"));
                         }
                         line.text = self.redactor.bytes(line.text);
-                        bytes.extend(line.write(source.attempt, source.label()));
+                        bytes.extend(line.write(source.attempt, source.label(), Some(source.pod.as_str()).filter(|_| self.is_service())));
                     }
                 }
             }
