@@ -24,6 +24,7 @@ const OF_BUILDKIT: [&str; 4] = ["instructions", "dockerfile", "buildkit", "build
 
 const A_DOCKERFILE: &str = "the text of a Dockerfile, such as \"FROM alpine:3\\nRUN apk add git\"";
 const INSTRUCTIONS: &str = "a list of commands or of instructions of a Dockerfile, such as [\"apt-get update && apt-get install -y git\", \"ENV LEVEL=debug\"]";
+const REGISTRIES: &str = "a list of registries, such as [\"registry.example:5000\"]";
 const AN_ADDRESS: &str = "the address of a BuildKit, such as \"tcp://buildkitd.tools:1234\"";
 
 /// What a kind puts into the image of a function.
@@ -47,6 +48,7 @@ pub fn plan(function: &Function, run: &RunSpec, contents: Contents) -> Result<Pl
     }
     let given = run.task()?.building;
     let fields = Fields::read(FIELD, FIELD, &given, &BUILDING)?;
+    check(&fields)?;
     let base = fields.text("base_image", AN_IMAGE)?;
     base.map_or(Ok(()), |base| image::check("building.base_image", base))?;
     let instructions = instructions(&fields)?;
@@ -91,6 +93,36 @@ pub fn plan(function: &Function, run: &RunSpec, contents: Contents) -> Result<Pl
     Ok(Plan::Build(Build { workload: Workload { image, ..Workload::of(call, run) }, builder }))
 }
 
+/// Settings that are passed on as they are.
+fn check(fields: &Fields) -> Result<()> {
+    for field in ["compiled", "force", "serve"] {
+        fields.get(field, "True or False", Value::as_bool)?;
+    }
+    fields.whole("epoch", 0, "a number of seconds since 1970, from 0 on")?;
+    fields.texts("insecure", REGISTRIES)?;
+    fields.get("platform", "a platform, such as \"linux/amd64\"", |value| {
+        let parts: Vec<&str> = value.as_str()?.split('/').collect();
+        let word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        ((2..=3).contains(&parts.len()) && parts.iter().all(word)).then_some(())
+    })?;
+    fields.get("prefix", "an absolute path of letters, digits, '.', '_' and '-', such as \"/opt/runwright\"", |value| {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let part = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(letter);
+        value.as_str()?.strip_prefix('/').filter(|path| path.split('/').all(part))
+    })?;
+    for field in ["env", "installer_env"] {
+        for (name, value) in fields.get(field, "a mapping of text, such as {\"LEVEL\": \"debug\"}", Value::as_object)?.into_iter().flatten() {
+            let place = format!("{}.{name}", fields.place_of(field));
+            let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.starts_with(|letter: char| letter.is_ascii_digit());
+            if name.is_empty() || !letters {
+                return Err(Error::invalid(&place, name, format!("{place}: {name:?} is not a name of an environment variable"), "use letters, digits and '_'"));
+            }
+            value.as_str().filter(|text| !text.contains(['\n', '\r', '\0'])).ok_or_else(|| not(&place, value, "text of one line"))?;
+        }
+    }
+    Ok(())
+}
+
 /// The builder: the one asked for, or the one that can do it. Settings of the other are refused.
 fn builder(fields: &Fields, of_python: bool, executes: bool) -> Result<Builder> {
     let asked = fields.choice("builder", &[LAYER, BUILDKIT])?;
@@ -111,7 +143,7 @@ fn builder(fields: &Fields, of_python: bool, executes: bool) -> Result<Builder> 
         let address = fields.text("buildkit", AN_ADDRESS)?.map(|address| check_address(fields, address)).transpose()?;
         let image = fields.text("buildkit_image", AN_IMAGE)?;
         image.map_or(Ok(()), |image| image::check("building.buildkit_image", image))?;
-        let insecure = fields.texts("insecure", "a list of registries, such as [\"registry.example:5000\"]")?;
+        let insecure = fields.texts("insecure", REGISTRIES)?;
         let insecure = if address.is_none() { insecure } else { Vec::new() };
         return Ok(Builder::Buildkit(Buildkit { address, image: image.unwrap_or(BUILDKIT_IMAGE).to_owned(), insecure }));
     }
@@ -163,6 +195,9 @@ fn target<'a>(function: &Function, fields: &Fields<'a>) -> Result<&'a str> {
     // A folder in the form of an OCI layout is the layer builder's to check.
     if !target.starts_with("oci:") {
         image::check("building.target", target)?;
+        if target.contains('@') {
+            return Err(Error::invalid("building.target", target, "building.target has a digest, which only what is built can have", "leave it out"));
+        }
     }
     Ok(target)
 }

@@ -8,7 +8,6 @@ use super::container::{self, TOOL, on_path};
 use crate::error::{Error, Result};
 use crate::model::build::{Build, Builder};
 use crate::model::function::Function;
-use crate::model::image::AN_IMAGE;
 
 /// Those that build by themselves, in the order in which they are looked for.
 const TOOLS: [&str; 3] = ["podman", "buildah", "docker"];
@@ -19,7 +18,7 @@ pub fn complete(function: &Function, build: &Build) -> Result<Map<String, Value>
     let Some(settings) = parameters.get_mut("settings").and_then(Value::as_object_mut) else { return Ok(parameters) };
     if !settings.contains_key("base") && !settings.contains_key("dockerfile") {
         let message = format!("{}: it is not said what the image is built on", function.name);
-        return Err(Error::invalid("building.base_image", "", message, format!("give base_image={}", AN_IMAGE.trim_start_matches("an image, such as "))));
+        return Err(Error::invalid("building.base_image", "", message, "give base_image=\"docker.io/library/python:3.12-slim\", or another image"));
     }
     if let Builder::Buildkit(buildkit) = &build.builder {
         let program = program(buildkit.address.is_some(), std::env::var_os(TOOL).as_ref(), &|names| on_path(names, std::env::var_os("PATH").as_deref()))?;

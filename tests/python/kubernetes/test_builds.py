@@ -152,6 +152,13 @@ def _nothing() -> None:
         ({"instructions": ["true"], "buildkit": "buildkitd:1234"}, "building.buildkit"),
         ({"instructions": ["true"], "epoch": 1}, "building.epoch"),
         ({"instructions": ["true"], "target": "Team/x"}, "building.target"),
+        ({"instructions": ["true"], "target": f"team/x@sha256:{'0' * 64}"}, "building.target"),
+        ({"instructions": ["true"], "insecure": "registry:5000"}, "building.insecure"),
+        ({"instructions": ["true"], "env": {"A B": "x"}}, "building.env.A B"),
+        ({"instructions": ["true"], "installer_env": {"A": 1}}, "building.installer_env.A"),
+        ({"instructions": ["true"], "platform": "amd64"}, "building.platform"),
+        ({"instructions": ["true"], "prefix": "opt/../x"}, "building.prefix"),
+        ({"compiled": "yes"}, "building.compiled"),
         ({"instructions": ["true"], "credentials": "LOGIN"}, "building.credentials"),
         ({"instrutions": ["true"]}, "building.instrutions"),
     ],
@@ -229,3 +236,25 @@ def test_registries_are_asked_with_the_login_of_a_secret(
         assert SECRET.encode() not in told
     finally:
         front.stop()
+
+
+def test_without_instructions_layers_are_put_on_the_base(buildkit: str, wheels: WheelIndex, local_cluster: Cluster) -> None:
+    """The same function by the layer builder, which needs no BuildKit: later runs use its image, the same is built once, the requirement at fault is named."""
+    settings = {
+        "base_image": local_cluster.push("python:3.11"), "insecure": [local_cluster.registry], "serve": False, "installer_env": wheels.environment, "wait": True,
+    }  # fmt: skip
+    layered = rw.function(_where, name="layered", requirements=["rw-test-hello<2"])
+    built = layered.build(**settings)
+    assert (built.results()["builder"], built.results()["cached"], built.record["provenance"]["builder"]) == ("layer", False, "layer")
+    run = layered.run(wait=True)
+    assert run.result() == "/opt/runwright/packages/rw_test_hello.py"
+    assert run.provenance["images"]["main"] == built.results()["image"]
+    assert layered.build(**settings).results()["cached"] is True
+    requires = rw.function(_where, name="requires", requirements=["rw-test-nosuch"])
+    assert "rw-test-nosuch" in requires.build(**settings).error.message
+
+
+def _where() -> str:
+    import rw_test_hello
+
+    return str(rw_test_hello.__file__)
