@@ -259,3 +259,12 @@ def _where() -> str:
     import rw_test_hello
 
     return str(rw_test_hello.__file__)
+
+
+def test_what_instructions_print_comes_at_once_and_a_stop_ends_them(buildkit: str, local_cluster: Cluster) -> None:
+    """The log is followed while the instruction goes on; a stop is heard in the middle of it."""
+    function = rw.container(base_image=local_cluster.push("busybox:1"), name="slow")
+    run = function.build(instructions=["echo beg''un; sleep 600"], insecure=[local_cluster.registry])
+    assert any("begun" in line for line in run.logs(follow=True))
+    assert run.refresh().state == "RUNNING"
+    assert run.stop().state == "STOPPED"

@@ -81,7 +81,10 @@ class Buildctl:
         """Until it answers. Raises BuilderError."""
         deadline = time.monotonic() + self._patience
         while True:
-            done = subprocess.run(self._command("debug", "workers"), env=_environment(), capture_output=True, text=True, check=False)
+            try:
+                done = subprocess.run(self._command("debug", "workers"), env=_environment(), capture_output=True, text=True, check=False)
+            except OSError as error:
+                raise _not_started(self._program, error) from error
             if done.returncode == 0:
                 return
             if time.monotonic() > deadline:
@@ -169,6 +172,10 @@ def tool_of(program: str, address: str | None, patience: float) -> Buildctl | Do
     return Docker(program) if Path(program).name.startswith("docker") else Podman(program)
 
 
+def _not_started(program: str, error: OSError) -> BuilderError:
+    return BuilderError(f"{program} cannot be started: {error.strerror}", "install it again, or build elsewhere")
+
+
 def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _KEPT if name in os.environ}
 
@@ -182,7 +189,7 @@ def _execute(command: list[str], environment: dict[str, str], say: Callable[[str
             text=True, errors="replace",
         )  # fmt: skip
     except OSError as error:
-        raise BuilderError(f"{command[0]} cannot be started: {error.strerror}") from error
+        raise _not_started(command[0], error) from error
     try:
         for line in program.stdout or ():
             lines.append(redacted(line.rstrip()))
