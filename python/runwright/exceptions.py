@@ -308,6 +308,7 @@ BY_CAUSE: dict[str, type[RunError]] = {
     "FailedCreate": NotAdmittedError,
     "Forbidden": NotAdmittedError,
     "NamespaceMissing": NotAdmittedError,
+    "StorageFull": NotAdmittedError,
     "Evicted": EvictedError,
     "Preempted": PreemptedError,
     "NodeLost": NodeLostError,

@@ -46,13 +46,13 @@ def base() -> list[Component]:
                 # Nothing here has to survive a power cut, so nothing waits for the disk.
                 "--unsafe-no-fsync",
             ],
-            lambda: _says_ok(f"{etcd_url}/health"),
+            lambda: says_ok(f"{etcd_url}/health"),
         ),
         Component("containerd", ["containerd", "--config", configuration.CONTAINERD], _containerd_answers),
         Component(
             "registry",
             [binary("registry"), "serve", configuration.REGISTRY_CONFIG],
-            lambda: _says_ok(f"http://{REGISTRY}/v2/"),
+            lambda: says_ok(f"http://{REGISTRY}/v2/"),
             # Else it looks for a collector of traces on this machine, for ever.
             {"OTEL_TRACES_EXPORTER": "none"},
         ),
@@ -82,7 +82,7 @@ def api_server() -> Component:
             f"--audit-policy-file={configuration.AUDIT_POLICY}", f"--audit-log-path={AUDIT_LOG}", "--audit-log-mode=blocking",
             "--audit-log-maxsize=10000",
         ],
-        lambda: _says_ok(f"{API_URL}/readyz", admin=True),
+        lambda: says_ok(f"{API_URL}/readyz", admin=True),
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def the_rest() -> list[Component]:
                 f"--cluster-cidr={POD_SUBNET}", f"--flex-volume-plugin-dir={STATE}/volume-plugins",
                 "--bind-address=127.0.0.1", f"--cert-dir={CERTIFICATES}",
             ],
-            lambda: _says_ok("https://127.0.0.1:10257/healthz"),
+            lambda: says_ok("https://127.0.0.1:10257/healthz"),
         ),
         Component(
             "kube-scheduler",
@@ -110,7 +110,7 @@ def the_rest() -> list[Component]:
                 kube, "kube-scheduler", *_kubeconfig("scheduler"), *rates, "--leader-elect=false", "--bind-address=127.0.0.1",
                 f"--cert-dir={CERTIFICATES}",
             ],
-            lambda: _says_ok("https://127.0.0.1:10259/healthz"),
+            lambda: says_ok("https://127.0.0.1:10259/healthz"),
         ),
         Component(
             "kubelet",
@@ -118,12 +118,12 @@ def the_rest() -> list[Component]:
                 kube, "kubelet", f"--config={configuration.KUBELET}", f"--kubeconfig={CERTIFICATES}/kubelet.kubeconfig",
                 f"--root-dir={STATE}/kubelet", f"--hostname-override={NODE}", f"--node-ip={NODE_IP}", f"--cert-dir={CERTIFICATES}",
             ],
-            lambda: _says_ok("http://127.0.0.1:10248/healthz"),
+            lambda: says_ok("http://127.0.0.1:10248/healthz"),
         ),
         Component(
             "kube-proxy",
             [kube, "kube-proxy", f"--config={configuration.PROXY}", f"--hostname-override={NODE}"],
-            lambda: _says_ok("http://127.0.0.1:10256/healthz"),
+            lambda: says_ok("http://127.0.0.1:10256/healthz"),
         ),
         Component("coredns", [binary("coredns"), "-conf", configuration.COREDNS], lambda: answers(53, NODE_IP)),
     ]  # fmt: skip
@@ -144,7 +144,7 @@ def _serving(name: str) -> list[str]:
     return [f"--tls-cert-file={certificates.certificate(name)}", f"--tls-private-key-file={certificates.key(name)}"]
 
 
-def _says_ok(url: str, *, admin: bool = False) -> bool:
+def says_ok(url: str, *, admin: bool = False) -> bool:
     """Whether a health check answers 200."""
     context: ssl.SSLContext | None = None
     if url.startswith("https:"):

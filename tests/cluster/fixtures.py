@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster import availability
 from tests.cluster.cluster import Cluster
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.faultproxy import FaultProxy
 from tests.cluster.kube import Kube, delete_namespace, new_namespace
 from tests.cluster.named import NamedCluster
@@ -18,7 +19,7 @@ from tests.cluster.traces import traces
 from tests.cluster.wheels import WheelIndex
 from tests.servers.s3 import S3, Bucket
 
-__all__ = ["cluster", "faults", "kube", "local_cluster", "namespace", "own_cluster", "pod_s3", "pod_s3_server", "wheels"]
+__all__ = ["cluster", "control_plane", "faults", "kube", "local_cluster", "namespace", "own_cluster", "pod_s3", "pod_s3_server", "wheels"]
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +88,14 @@ def faults(local_cluster: Cluster, kube: Kube, tmp_path: Path, monkeypatch: pyte
         proxy.write_kubeconfig(kube.kubeconfig, through)
         monkeypatch.setenv("KUBECONFIG", str(through))
         yield proxy
+
+
+@pytest.fixture
+def control_plane(local_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
+    """An etcd and an API server of this test, to which KUBECONFIG leads; nothing executes what they hold."""
+    with ControlPlane(tmp_path / "control-plane") as plane:
+        monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+        yield plane
 
 
 @pytest.fixture

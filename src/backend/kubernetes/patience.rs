@@ -96,10 +96,15 @@ impl Pace {
     }
 }
 
+/// Whether the API server's words are those of an etcd that is full: it takes nothing more before somebody has made room in it.
+pub fn is_full(message: &str) -> bool {
+    message.contains("database space exceeded")
+}
+
 /// Whether the same request may be taken a little later.
 pub fn passes(error: &kube::Error) -> bool {
     match error {
-        kube::Error::Api(status) => status.code == 429 || (status.code >= 500 && status.code != 501),
+        kube::Error::Api(status) => status.code == 429 || (status.code >= 500 && status.code != 501 && !is_full(&status.message)),
         // Who presents a wrong certificate will not have a better one.
         kube::Error::HyperError(_) | kube::Error::Service(_) => !explain(error).contains("invalid peer certificate"),
         kube::Error::ReadEvents(_) => true,
@@ -116,7 +121,7 @@ pub fn is_answer(error: &kube::Error) -> bool {
 pub fn is_undone(error: &kube::Error) -> bool {
     match error {
         // Refused because of it itself, or before anybody looked at it; the others may be a gateway's that has lost the answer.
-        kube::Error::Api(status) => status.code < 500 || status.message.contains("database space exceeded"),
+        kube::Error::Api(status) => status.code < 500 || is_full(&status.message),
         kube::Error::Service(error) => error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect),
         kube::Error::HyperError(_) | kube::Error::ReadEvents(_) | kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => false,
         // It could not be made, or signed.
@@ -163,7 +168,7 @@ mod tests {
             }
             assert!((15..=most).contains(&tries), "{tries} tries");
         }
-        for failure in [refused(403, "no"), refused(422, "wrong"), refused(409, "there"), refused(501, "")] {
+        for failure in [refused(500, "etcdserver: mvcc: database space exceeded"), refused(403, "no"), refused(422, "wrong"), refused(409, "there"), refused(501, "")] {
             assert!(!passes(&failure));
         }
     }

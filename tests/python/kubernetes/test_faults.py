@@ -242,3 +242,63 @@ def test_the_api_server_is_restarted_again_and_again(here: Kube, local_cluster: 
         runs.append(submitted[0])
     assert [run.wait(120).result() for run in runs] == [0, 0, 1, 1, 4, 4]
     check(here, runs)
+
+
+DEPLOYMENTS = r"/deployments(\?|$)"
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_service_is_handed_over_once(here: Kube, faults: FaultProxy, monkeypatch: pytest.MonkeyPatch, carried_out: bool) -> None:
+    """The answer to each of its requests is lost, or bad: there is one of it in the end, whole, and it answers."""
+    monkeypatch.setenv("TOKEN", "a-secret-value")
+    server = ["sh", "-c", 'test "$TOKEN" || exit 1; busybox httpd -p 8081 -h /tmp; trap exit TERM; sleep 3600 & wait']
+    web = rw.container(name="web", image=here.image("busybox:1"), command=server)
+    each: list[Callable[[], list[Fault]]] = [
+        lambda: [faults.close(carried_out=carried_out, method="POST", path=DEPLOYMENTS)],
+        lambda: [faults.answer(504, carried_out=carried_out, method="POST", path=DEPLOYMENTS, times=2)],
+        lambda: [faults.answer(429, retry_after=1, method="POST", path=DEPLOYMENTS), faults.cut(20, method="POST", path=DEPLOYMENTS)],
+        lambda: [
+            faults.close(carried_out=carried_out, method="POST", path=r"/services\?"),
+            faults.answer(500, carried_out=carried_out, method="POST", path=r"/secrets\?"),
+            faults.close(carried_out=carried_out, method="PATCH", path="/deployments/"),
+        ],
+    ]
+    for fault in each:
+        met, before = fault(), len(faults.seen)
+        run = web.run(action="deploy", secrets=["TOKEN"], service_ports=[{"port": 80, "target_port": 8081}])
+        assert all(fault.times == 0 for fault in met)
+        assert sum(request.method != "GET" for request in faults.seen[before:]) <= 12, faults.seen[before:]
+        assert run.wait(60).is_ready
+        (deployment,) = here.get("deployments")
+        assert (deployment["metadata"]["name"], deployment["spec"]["replicas"]) == (f"rw-{run.id}", 1)
+        assert [secret["metadata"]["name"] for secret in here.get("secrets")] == [f"rw-{run.id}"]
+        assert [service["metadata"]["name"] for service in here.get("services")] == [f"rw-{run.id}"]
+        # What is said to it later, too.
+        faults.close(carried_out=carried_out, method="PATCH", path="/deployments/")
+        assert run.scale(2).wait(60).record["service"]["ready"] == 2
+        faults.answer(500, carried_out=carried_out, method="PATCH", path="/deployments/")
+        assert run.stop().state == "STOPPED"
+        faults.close(carried_out=carried_out, method="DELETE", path="/deployments/")
+        run.delete()
+        assert wait_until(lambda: not any(here.get(kind) for kind in ("deployments", "services", "secrets", "replicasets")), 60)
+
+
+def test_a_service_whose_answer_stays_away(here: Kube, faults: FaultProxy) -> None:
+    """Nobody has to wait until it is certain; it is handed over all the same, and only once."""
+    web = rw.container(name="web", image=here.image("busybox:1"), command=["sh", "-c", "exec busybox httpd -f -p 8081 -h /tmp"])
+    faults.close(carried_out=True, method="POST", path=DEPLOYMENTS)
+    # And what comes after it cannot be asked.
+    faults.close(method="POST", path=DEPLOYMENTS, times=None)
+    faults.close(path="/deployments/rw-", times=None)
+    faults.close(path="deployments.*watch=", times=None)
+    faults.disconnect()
+    submitted = in_background(lambda: web.run(action="deploy"))
+    assert wait_until(lambda: submitted != [], 60)
+    run = submitted[0]
+    assert isinstance(run, rw.Run), run
+    assert run.state == "CREATED"
+    assert len(here.get("deployments")) == 1
+    faults.clear()
+    assert run.wait(60).is_ready
+    assert len(here.get("deployments")) == 1
+    run.stop()

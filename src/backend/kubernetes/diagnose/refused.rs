@@ -2,7 +2,7 @@
 
 use super::Patience::{None as Never, Place, Start};
 use super::{Fault, Patience, between};
-use crate::backend::kubernetes::apply::explain;
+use crate::backend::kubernetes::patience::{explain, is_full};
 use crate::backend::kubernetes::target::Target;
 use crate::error::Error;
 use crate::model::resources::quantity;
@@ -82,6 +82,11 @@ pub fn request(resource: &str, group: &str, verb: &str, name: &str, target: &Tar
             Error::backend(message, format!("there is no namespace {}: create it, or give namespace=", target.namespace)).because("NamespaceMissing")
         }
         400 | 422 => Error::invalid("manifest", name, message, "see what it says; runwright.run(dry_run=True) shows the manifest"),
+        _ if is_full(&status.message) => Error::backend(
+            message,
+            "the cluster's database (etcd) is full: whoever runs the cluster has to make room in it, and to clear its alarm (etcdctl compact, defrag, alarm disarm)",
+        )
+        .because("StorageFull"),
         413 => Error::backend(message, "see what it says; runwright.run(dry_run=True) shows the manifest"),
         _ => Error::backend(message, "see what it says; `runwright doctor --on kubernetes` checks access and quota"),
     }
