@@ -67,7 +67,6 @@ pub const RIGHTS: &[Right] = &[
     Right { needed_for: ALL, group: "", resource: "events", verbs: &["list", "watch"], reason: "why it waits: no node, no image, a quota" },
     Right { needed_for: PYTHON, group: "", resource: "configmaps", verbs: &["create", "get", "patch"], reason: "the runner, and code and inputs that are too large for a Job" },
     Right { needed_for: PYTHON, group: "", resource: "configmaps", verbs: &["list", "delete"], reason: "`runwright gc` removes the runner once no run needs it" },
-    Right { needed_for: PYTHON, group: "apps", resource: "deployments", verbs: &["list"], reason: "and no service" },
     Right { needed_for: ALL, group: "", resource: "secrets", verbs: &["create"], reason: "the secrets of a run; none is ever read" },
     Right { needed_for: &[DOCTOR], group: "", resource: "namespaces", verbs: &["get"], reason: "its Pod Security Standard" },
     Right { needed_for: &[DOCTOR], group: "", resource: "resourcequotas", verbs: &["list"], reason: "what is left of the quota" },
@@ -148,7 +147,7 @@ mod tests {
         let of = |actions: &[&str]| asked(actions).expect("rules").into_iter().map(|rule| (rule.resource, rule.verbs)).collect::<BTreeMap<_, _>>();
         let python = of(&["python.job"]);
         assert_eq!(python["configmaps"], ["create", "get", "list", "patch", "delete"]);
-        assert_eq!(python["deployments"], ["list"]);
+        assert!(!python.contains_key("deployments"));
         let containers = of(&["container.job"]);
         assert!(!containers.contains_key("configmaps") && containers.contains_key("jobs"));
         assert_eq!(of(&["job"]), python);

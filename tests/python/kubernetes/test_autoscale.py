@@ -63,6 +63,7 @@ def test_the_autoscaler_of_a_service(allowed: Kube) -> None:
     assert run.wait(120).record["service"]["ready"] == 3
     run.stop()
     run.delete()
+    rw.gc(0)
     assert wait_until(lambda: allowed.objects() == [], 60), allowed.objects()
 
 
