@@ -77,8 +77,9 @@ def asynchronous(count):
 
 
 def memory():
-    """Bytes of this process in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of this process in memory, and those of them that no file backs (the store is mapped)."""
+    _, resident, shared, *_ = (int(pages) * os.sysconf("SC_PAGE_SIZE") for pages in Path("/proc/self/statm").read_text().split())
+    return {"resident": resident, "own": resident - shared}
 
 
 def processor():

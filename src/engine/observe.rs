@@ -80,7 +80,8 @@ impl Engine {
         let mut again = AGAIN.0;
         let last = loop {
             let began = Instant::now();
-            let seen = match self.look_afresh(backend.as_deref(), id).await {
+            // A look needs much room, and is over soon: of each of thousands that wait only the waiting is kept.
+            let seen = match Box::pin(self.look_afresh(backend.as_deref(), id)).await {
                 Ok(run) => Seen::of(&run),
                 // The run goes on where it is, and so does this.
                 Err(error) if error.passes() => {

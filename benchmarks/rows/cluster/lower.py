@@ -41,5 +41,5 @@ def _map(bench: Bench, items: int) -> None:
     bench.add(f"map of {items:,} items: Job objects", "1", f"**{made}**", made == 1)
     bench.add("… `map()` returns after", "", f"**{seconds * items * 1e3:,.0f} ms** ({seconds * 1e6:,.0f} µs an item)")
     if requests is not None:
-        mine = [f"{entry['verb']} {entry['objectRef']['resource']}" for entry in requests[asked:] if "objectRef" in entry]
+        mine = [f"{entry['verb']} {clusters.resource(entry)}" for entry in requests[asked:] if entry["verb"] != "watch"]
         bench.add("… requests", "", f"**{len(mine)}**: {', '.join(mine[:8])}")

@@ -49,7 +49,7 @@ def row_of(rows: dict[str, Row], beginning: str) -> Row:
         "map of 20 items: Job objects",
         "following 20 runs: memory of the client",
         "following 20 runs: requests a run",
-        "following 20 runs: watches",
+        "following 20 runs: watches at a time",
     ],
 )
 def test_every_goal_has_a_measured_row(rows: dict[str, Row], beginning: str) -> None:
@@ -65,4 +65,4 @@ def test_a_map_is_one_job(rows: dict[str, Row]) -> None:
 
 def test_runs_that_are_followed_cost_one_request_each_and_one_watch_a_kind(rows: dict[str, Row]) -> None:
     assert row_of(rows, "following 20 runs: requests a run")["measured"].startswith("**1.000**")
-    assert row_of(rows, "following 20 runs: watches")["measured"] == "**events 1, jobs 1, pods 1**"
+    assert row_of(rows, "following 20 runs: watches at a time")["measured"] == "**events 1, jobs 1, pods 1**"
