@@ -398,8 +398,10 @@ impl Backend for Kubernetes {
     async fn resume(&self, run: &Run) -> Result<()> {
         let cluster = self.cluster_of(run).await?;
         if run.service.is_some() {
-            // Somebody may have cleaned up while it had no pods.
-            cluster.provide(self.runner().await?).await?;
+            // Somebody may have cleaned up while it had no pods. A program of an image needs none.
+            if run.kind.as_str() != "container" {
+                cluster.provide(self.runner().await?).await?;
+            }
             return serving::resume(&cluster.access, run).await;
         }
         stop::resume(&cluster.access, run, &cluster.newest_job(run).await).await
@@ -417,7 +419,9 @@ impl Backend for Kubernetes {
         let Some(first) = loads.first() else { return Ok(()) };
         let cluster = self.cluster_of(&first.run).await?;
         self.upload(&luggage).await?;
-        cluster.provide(self.runner().await?).await?;
+        if first.plan.calls() {
+            cluster.provide(self.runner().await?).await?;
+        }
         serving::update(&cluster.access, &first.run, lowered, luggage).await
     }
 
