@@ -44,7 +44,7 @@ impl Engine {
     }
 
     async fn release_when_ready(self: &Arc<Self>, backend: &dyn Backend, run: &Run) -> Result<()> {
-        for upstream in upstreams(run) {
+        for upstream in self.upstreams_of_all(run).await? {
             self.wait_for_end(upstream, None).await?;
         }
         self.release_now(backend, run).await.map(drop)
@@ -55,7 +55,7 @@ impl Engine {
         if backend.waits() || upstreams(run).is_empty() || !backend.holds(run).await? {
             return Ok(true);
         }
-        for id in upstreams(run) {
+        for id in self.upstreams_of_all(run).await? {
             let upstream = self.find_run(&id.to_string()).await?;
             if !upstream.state.is_final() {
                 return Ok(false);
@@ -73,6 +73,11 @@ impl Engine {
         let (loads, lowered, luggage) = self.parcel_again(backend, function, runs).await?;
         backend.release(&loads, &lowered, luggage).await?;
         Ok(true)
+    }
+
+    /// What the run, or any run of its fan-out, waits for.
+    async fn upstreams_of_all(&self, run: &Run) -> Result<Vec<RunId>> {
+        Ok(self.together(run).await?.iter().flat_map(upstreams).collect())
     }
 
     /// The run, or all runs of its fan-out in their order.

@@ -147,6 +147,18 @@ def test_pipelines_go_on(here: Kube) -> None:
     assert third[1].wait().result() == 4
 
 
+def test_items_of_one_fan_out_wait_for_different_runs(here: Kube) -> None:
+    """It begins when the last of them has ended, whichever item waits, and one that waits for none is not forgotten."""
+    fast, slow = square.run(x=2), sleep.run(seconds=6)
+
+    @rw.function
+    def show(value: object) -> str:
+        """What came."""
+        return str(value)
+
+    assert show.map([{"value": 5}, {"value": fast}, {"value": slow}]).results() == ["5", "4", "awake"]
+
+
 def test_what_needs_a_failed_run_never_starts(here: Kube) -> None:
     @rw.function
     def fail() -> int:
