@@ -31,6 +31,8 @@ pub struct Load {
     pub staging: Option<PathBuf>,
     /// Presigned URLs under which its files may be put.
     pub slots: Vec<String>,
+    /// Where its code is fetched from (`url`, `sha256`), where that does not travel along.
+    pub code: Option<Value>,
     /// When these and those of its inputs expire, in seconds since the epoch.
     pub until: Option<f64>,
     /// How many pieces of luggage go with it.
@@ -43,7 +45,7 @@ impl Load {
     /// As it was asked for; how it gets to its place is not known yet.
     #[must_use]
     pub fn new(run: Run, plan: Plan, inputs: Map<String, Value>, staging: Option<PathBuf>) -> Self {
-        Self { run, plan, inputs, staging, slots: Vec::new(), until: None, pieces: 0, apart: false }
+        Self { run, plan, inputs, staging, slots: Vec::new(), code: None, until: None, pieces: 0, apart: false }
     }
 }
 
@@ -56,6 +58,8 @@ pub struct Luggage {
     pub pieces: Vec<Bytes>,
     /// Files that go to the artifact store first: their path there, and where they are.
     pub uploads: Vec<(String, PathBuf)>,
+    /// The code, where it goes there, too: its path, the same for the same code, and what it holds.
+    pub code: Option<(String, Bytes)>,
 }
 
 impl std::fmt::Debug for Luggage {
@@ -149,8 +153,8 @@ pub trait Backend: Send + Sync {
     /// What will identify the execution, known beforehand. `place`: where exactly, as the caller said (the keys are the backend's own).
     fn reference(&self, run: &Run, plan: &Plan, place: &Map<String, Value>) -> Result<Map<String, Value>>;
 
-    /// Before *lower*: how inputs that lie on this machine get there. Nothing is sent yet; what cannot get there is an error.
-    async fn pack(&self, _loads: &mut [Load], _luggage: &mut Luggage) -> Result<()> {
+    /// Before *lower*: how code and inputs that lie on this machine get there. Nothing is sent yet; what cannot get there is an error.
+    async fn pack(&self, _function: &Function, _loads: &mut [Load], _luggage: &mut Luggage) -> Result<()> {
         Ok(())
     }
 

@@ -164,7 +164,7 @@ impl Engine {
         if let Some(load) = loads.first() {
             luggage.secrets = crate::secrets::values(&load.run)?;
         }
-        backend.pack(&mut loads, &mut luggage).await?;
+        backend.pack(&function, &mut loads, &mut luggage).await?;
         let lowered = backend.lower(&function, &loads)?;
         backend.preflight(&loads, &lowered).await?;
         Ok(Parcel { function, loads, lowered, luggage })

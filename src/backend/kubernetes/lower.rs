@@ -53,12 +53,22 @@ pub enum Placed {
     Annotation(String),
     /// The name of the ConfigMap, and the zip.
     Volume(String, Bytes),
+    /// The path in the artifact store, and the zip.
+    Stored(String, Bytes),
 }
 
 impl Version {
-    /// An error says that its code is too large.
+    /// Where the artifact store has its code, and the zip; None where the code travels along.
+    #[must_use]
+    pub const fn stored(&self) -> Option<(&String, &Bytes)> {
+        match &self.code {
+            Some(Placed::Stored(at, zip)) => Some((at, zip)),
+            Some(Placed::Annotation(_) | Placed::Volume(..)) | None => None,
+        }
+    }
+
     pub fn pack(function: &Function) -> Result<Self> {
-        let code = function.spec.get("source").map(|source| place(function, &Digest::of_json(source), packed::code(source)?)).transpose()?;
+        let code = function.spec.get("source").map(|source| Ok(place(function, &Digest::of_json(source), packed::code(source)?))).transpose()?;
         let mut version = serde_json::to_value(function).unwrap_or_default();
         if let Some(source) = version.get_mut("spec").and_then(|spec| spec.get_mut("source")).and_then(Value::as_object_mut) {
             // The code is in the pod's template, or in a ConfigMap.
@@ -69,19 +79,21 @@ impl Version {
     }
 }
 
-fn place(function: &Function, source: &Digest, zip: Bytes) -> Result<Placed> {
+fn place(function: &Function, source: &Digest, zip: Bytes) -> Placed {
     if zip.len() <= SMALL_CODE {
-        return Ok(Placed::Annotation(packed::binary_annotation(&zip)));
+        return Placed::Annotation(packed::binary_annotation(&zip));
     }
     if zip.len() <= CONFIG_MAP {
-        return Ok(Placed::Volume(name::of_code(source), zip));
+        return Placed::Volume(name::of_code(source), zip);
     }
-    Err(Error::invalid(
-        "code_src",
-        format!("{} bytes", zip.len()),
-        format!("the code of {} has {} KiB packed; an object of Kubernetes takes {} KiB", function.name, zip.len() / 1024, CONFIG_MAP / 1024),
-        "leave data out of the code folder, or put the packages into the image or into requirements=",
-    ))
+    Placed::Stored(format!("{}/code/{source}.zip", function.project), zip)
+}
+
+/// Code that no object takes, and that cannot be fetched.
+#[must_use]
+pub fn too_large(function: &Function, size: usize, cure: &str) -> Error {
+    let message = format!("the code of {} has {} KiB packed; an object of Kubernetes takes {} KiB", function.name, size / 1024, CONFIG_MAP / 1024);
+    Error::invalid("code_src", format!("{size} bytes"), message, cure)
 }
 
 /// The objects of a run, or of a fan-out.
@@ -312,7 +324,12 @@ fn frozen(around: &Surroundings<'_>, function: &Function, workload: &Workload, p
     if let Process::Call(_) | Process::Serve(_) = workload.process {
         frozen["pod"] = json!({
             "secrets": secrets,
-            "code": match placed { None => Value::Null, Some(Placed::Annotation(_)) => "annotation".into(), Some(Placed::Volume(..)) => "volume".into() },
+            "code": match placed {
+                None => Value::Null,
+                Some(Placed::Annotation(_)) => "annotation".into(),
+                Some(Placed::Volume(..)) => "volume".into(),
+                Some(Placed::Stored(..)) => load.code.clone().into(),
+            },
             "luggage": load.pieces, "slots": if load.apart { &[] } else { load.slots.as_slice() }, "limit": super::STREAM,
         });
         if let Some(until) = load.until {

@@ -185,7 +185,34 @@ impl Kubernetes {
         Ok(version)
     }
 
+    /// Code that no object takes is fetched from the artifact store.
+    async fn send_code(&self, function: &Function, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
+        let version = self.packed(function)?;
+        let Some((at, zip)) = version.stored().filter(|_| loads.iter().any(|load| load.plan.calls())) else { return Ok(()) };
+        if loads.iter().any(|load| matches!(load.plan, Plan::Service(_))) {
+            return Err(lower::too_large(
+                function,
+                zip.len(),
+                "a service starts anew for longer than URLs live: make an image of it, fn.run(action=\"build\"), or leave data out of the code folder",
+            ));
+        }
+        let Some(url) = self.artifacts.presigned_get(at).await? else {
+            let cure = "leave data out of the code folder, put packages into the image or into requirements=, or set RUNWRIGHT_ARTIFACTS to a store that pods reach (s3://…)";
+            return Err(lower::too_large(function, zip.len(), cure));
+        };
+        for load in loads {
+            load.code = Some(json!({"url": url.as_str(), "sha256": Digest::of(zip).to_string()}));
+        }
+        luggage.code = Some((at.clone(), zip.clone()));
+        Ok(())
+    }
+
     async fn upload(&self, luggage: &Luggage) -> Result<()> {
+        if let Some((at, zip)) = &luggage.code
+            && self.artifacts.get_size(at).await? != Some(zip.len() as u64)
+        {
+            self.artifacts.put(at, zip.to_vec()).await?;
+        }
         for (at, file) in &luggage.uploads {
             self.artifacts.put_file(at, file, Take::Copy).await?;
         }
@@ -270,8 +297,9 @@ impl Backend for Kubernetes {
         Ok(reference)
     }
 
-    async fn pack(&self, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
+    async fn pack(&self, function: &Function, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
         self.runner().await?;
+        self.send_code(function, loads, luggage).await?;
         Packing { artifacts: &self.artifacts, held: &self.held }.pack(loads, luggage).await
     }
 

@@ -94,15 +94,27 @@ def test_parameters(here: Kube) -> None:
     assert "RUNWRIGHT_ARTIFACTS" in str(error.cure)
 
 
+def large(length: int) -> rw.Function:
+    """A function of so many bytes that do not get smaller by packing."""
+    code = f"def handler(by: int = 1):\n    return by * len({NOISE[:length]!r})\n"
+    return rw.get_or_create_project("limits").new_function(name="large", kind="python", code=code, handler="handler")
+
+
 def test_code(here: Kube) -> None:
-    project = rw.get_or_create_project("limits")
+    assert large(1_330_000).run(action="job").result() == 1_330_000
+    cure = str(refused(here, lambda: large(1_400_000).run(action="job"), "code_src").cure)
+    assert "requirements=" in cure
+    assert "RUNWRIGHT_ARTIFACTS" in cure
 
-    def function(length: int) -> rw.Function:
-        code = f"def handler():\n    return len({NOISE[:length]!r})\n"
-        return project.new_function(name="large", kind="python", code=code, handler="handler")
 
-    assert function(1_330_000).run(action="job").result() == 1_330_000
-    assert "requirements=" in str(refused(here, lambda: function(1_400_000).run(action="job"), "code_src").cure)
+def test_code_that_no_object_takes_is_fetched_from_the_artifact_store(here: Kube, bucket: Bucket) -> None:
+    function = large(1_500_000)
+    assert function.run(action="job").result() == 1_500_000
+    # The second run finds it there; those of a fan-out share it; code that another run waits with is there when it begins.
+    assert function.map([{"by": 2}, {"by": 3}]).results() == [3_000_000, 4_500_000]
+    assert function.run(by=function.run(action="job")).result() == 1_500_000**2
+    assert [name for name in here.objects() if "runwright-code-" in name] == []
+    assert "build" in str(refused(here, lambda: function.run(action="serve"), "code_src").cure)
 
 
 def test_results_around_the_termination_message(here: Kube) -> None:

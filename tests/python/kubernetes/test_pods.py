@@ -77,13 +77,13 @@ def test_root_is_refused_with_the_policys_words(here: Kube) -> None:
 
 def test_where_no_node_fits_it_waits_and_says_so(here: Kube) -> None:
     run = who.run(node_selector={"example.com/no-such": "node"})
-    assert wait_until(lambda: "node affinity/selector" in messages(run), 60), messages(run)
+    assert wait_until(lambda: "without the labels that node_selector=" in messages(run), 60), messages(run)
     assert run.state == "PENDING"
     assert run.stop().state == "STOPPED"
     anti = {"node_affinity": {"required_during_scheduling_ignored_during_execution": {"node_selector_terms": [
         {"match_expressions": [{"key": "kubernetes.io/os", "operator": "NotIn", "values": ["linux"]}]}]}}}  # fmt: skip
     run = who.run(affinity=anti)
-    assert wait_until(lambda: "node affinity/selector" in messages(run), 60), messages(run)
+    assert wait_until(lambda: "without the labels that node_selector=" in messages(run), 60), messages(run)
     run.stop()
 
 
