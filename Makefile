@@ -49,12 +49,12 @@ servers: | $(BIN)/python  ## Build the servers that the tests start (S3; Postgre
 
 # Programs of the distribution that tests of failures and of containers use; where they cannot be installed, those tests say that they did not run.
 tools:
-	@if command -v strace >/dev/null && command -v podman >/dev/null && ls /bin/busybox /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then :; \
+	@if command -v strace >/dev/null && command -v podman >/dev/null && command -v runc >/dev/null && ls /bin/busybox /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq --no-install-recommends strace faketime podman busybox-static >/dev/null; fi
+	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq --no-install-recommends strace faketime podman runc busybox-static >/dev/null; fi
 
 # What every change is tested with on a cluster. All of those tests (`make test-cluster`) take half an hour more on two cores.
-ON_CLUSTER := $(addprefix tests/python/kubernetes/test_,lifecycle.py quickstart.py goldens.py)
+ON_CLUSTER := $(addprefix tests/python/kubernetes/test_,lifecycle.py quickstart.py goldens.py docs.py services.py) tests/python/notebooks/test_notebooks_on_cluster.py
 
 test-python: $(VENV)/.wheel servers tools cluster-programs  ## Everything else, against the installed wheel, real servers and a real cluster.
 	$(BIN)/python -m pytest -m "not cluster"
