@@ -62,8 +62,8 @@ mod tests {
                 "the registry has no such image (10.244.0.1:5000/nothing:1: not found)",
             ),
             (
-                "failed to pull and unpack image \"nowhere.test/x:1\": failed to resolve reference \"nowhere.test/x:1\": failed to do request: Head \"https://nowhere.test/v2/x/manifests/1\": dial tcp: lookup nowhere.test on 10.255.255.53:53: no such host".into(),
-                "there is no such registry (Head \"https://nowhere.test/v2/x/manifests/1\": dial tcp: lookup nowhere.test on 10.255.255.53:53: no such host)",
+                "failed to pull and unpack image \"nowhere.test/x:1\": failed to resolve reference \"nowhere.test/x:1\": failed to do request: Head \"https://nowhere.test/v2/x/manifests/1\": dial tcp: lookup nowhere.test on 10.96.0.10:53: no such host".into(),
+                "there is no such registry (Head \"https://nowhere.test/v2/x/manifests/1\": dial tcp: lookup nowhere.test on 10.96.0.10:53: no such host)",
             ),
             (
                 "failed to resolve reference \"r/x:1\": pulling from host r failed with status code [manifests 1]: 401 Unauthorized".into(),
