@@ -56,7 +56,7 @@ use crate::model::function::Function;
 use crate::model::name::{Digest, Name, RunId};
 use crate::model::plan::Plan;
 use crate::model::run::Run;
-use crate::store::artifacts::{Artifacts, Take};
+use crate::store::artifacts::Artifacts;
 use apply::Access;
 use cluster::{Cluster, ClusterRef, Runner};
 use doubt::HandOvers;
@@ -185,43 +185,9 @@ impl Kubernetes {
         Ok(version)
     }
 
-    /// Code that no object takes is fetched from the artifact store.
-    async fn send_code(&self, function: &Function, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
-        let version = self.packed(function)?;
-        let Some((at, zip)) = version.stored().filter(|_| loads.iter().any(|load| load.plan.calls())) else { return Ok(()) };
-        if loads.iter().any(|load| matches!(load.plan, Plan::Service(_))) {
-            return Err(lower::too_large(
-                function,
-                zip.len(),
-                "a service starts anew for longer than URLs live: make an image of it, fn.run(action=\"build\"), or leave data out of the code folder",
-            ));
-        }
-        let Some(url) = self.artifacts.presigned_get(at).await? else {
-            let cure = "leave data out of the code folder, put packages into the image or into requirements=, or set RUNWRIGHT_ARTIFACTS to a store that pods reach (s3://…)";
-            return Err(lower::too_large(function, zip.len(), cure));
-        };
-        for load in loads {
-            load.code = Some(json!({"url": url.as_str(), "sha256": Digest::of(zip).to_string()}));
-        }
-        luggage.code = Some((at.clone(), zip.clone()));
-        Ok(())
-    }
-
-    async fn upload(&self, luggage: &Luggage) -> Result<()> {
-        if let Some((at, zip)) = &luggage.code
-            && self.artifacts.get_size(at).await? != Some(zip.len() as u64)
-        {
-            self.artifacts.put(at, zip.to_vec()).await?;
-        }
-        for (at, file) in &luggage.uploads {
-            self.artifacts.put_file(at, file, Take::Copy).await?;
-        }
-        Ok(())
-    }
-
     async fn hand_over(&self, first: &Load, lowered: &Value, luggage: Luggage) -> Result<()> {
         let cluster = self.cluster_of(&first.run).await?;
-        self.upload(&luggage).await?;
+        pack::upload(&self.artifacts, &luggage).await?;
         if first.plan.calls() {
             let runner = self.runner().await?;
             cluster.provide(runner).await?;
@@ -299,8 +265,10 @@ impl Backend for Kubernetes {
 
     async fn pack(&self, function: &Function, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
         self.runner().await?;
-        self.send_code(function, loads, luggage).await?;
-        Packing { artifacts: &self.artifacts, held: &self.held }.pack(loads, luggage).await
+        let version = self.packed(function)?;
+        let packing = Packing { artifacts: &self.artifacts, held: &self.held };
+        packing.pack_code(function, &version, loads, luggage).await?;
+        packing.pack(loads, luggage).await
     }
 
     fn lower(&self, function: &Function, loads: &[Load]) -> Result<Value> {
@@ -347,7 +315,7 @@ impl Backend for Kubernetes {
 
     async fn release(&self, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
         let Some(first) = loads.first() else { return Ok(()) };
-        self.upload(&luggage).await?;
+        pack::upload(&self.artifacts, &luggage).await?;
         self.cluster_of(&first.run).await?.access.release(text(lowered, "job"), luggage).await?;
         for load in loads {
             pack::unstage(&self.held, load);
@@ -446,7 +414,7 @@ impl Backend for Kubernetes {
     async fn update(&self, loads: &[Load], lowered: &Value, luggage: Luggage) -> Result<()> {
         let Some(first) = loads.first() else { return Ok(()) };
         let cluster = self.cluster_of(&first.run).await?;
-        self.upload(&luggage).await?;
+        pack::upload(&self.artifacts, &luggage).await?;
         if first.plan.calls() {
             cluster.provide(self.runner().await?).await?;
         }

@@ -1,18 +1,20 @@
-//! How inputs that lie on this machine get into a pod: through the artifact store where pods reach it, else along with the Job.
+//! How large code, and inputs that lie on this machine, get into a pod: through the artifact store where pods reach it, else along with the Job.
 
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::lower::{items, waits};
+use super::lower::{Version, items, too_large, waits};
 use super::{name, packed, size};
 use crate::backend::{Load, Luggage};
 use crate::error::{Error, Result};
+use crate::model::function::Function;
+use crate::model::name::Digest;
 use crate::model::plan::Plan;
 use crate::model::run::Run;
 use crate::model::time;
-use crate::store::artifacts::Artifacts;
+use crate::store::artifacts::{Artifacts, Take};
 
 /// What may go along with a Job, packed: several objects of nearly 1 MiB.
 const LUGGAGE: usize = 4 * 1024 * 1024;
@@ -43,6 +45,24 @@ pub struct Packing<'a> {
 }
 
 impl Packing<'_> {
+    /// Code that no object takes is fetched from the artifact store. Not that of a service, whose pods start anew for longer than URLs live.
+    pub async fn pack_code(&self, function: &Function, version: &Version, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
+        const SMALLER: &str = "leave data out of the code folder, or put packages into the image or into requirements=";
+        let Some((at, zip)) = version.stored().filter(|_| loads.iter().any(|load| load.plan.calls())) else { return Ok(()) };
+        if loads.iter().any(|load| matches!(load.plan, Plan::Service(_))) {
+            return Err(too_large(function, zip.len(), SMALLER));
+        }
+        let Some(url) = self.artifacts.presigned_get(at).await? else {
+            return Err(too_large(function, zip.len(), &format!("{SMALLER}; or set RUNWRIGHT_ARTIFACTS to a store that pods reach (s3://…)")));
+        };
+        let code = json!({"url": url.as_str(), "sha256": Digest::of(zip).to_string()});
+        for load in loads {
+            load.code = Some(code.clone());
+        }
+        luggage.code = Some((at.clone(), zip.clone()));
+        Ok(())
+    }
+
     pub async fn pack(&self, loads: &mut [Load], luggage: &mut Luggage) -> Result<()> {
         size::secrets(&luggage.secrets, loads.iter().any(|load| load.plan.calls()))?;
         let (mut files, any_waits) = (Files::new(), loads.iter().any(waits));
@@ -118,6 +138,19 @@ impl Packing<'_> {
         }
         Ok(slots)
     }
+}
+
+/// Sends what goes to the artifact store.
+pub async fn upload(artifacts: &Artifacts, luggage: &Luggage) -> Result<()> {
+    if let Some((at, zip)) = &luggage.code
+        && artifacts.get_size(at).await? != Some(zip.len() as u64)
+    {
+        artifacts.put(at, zip.to_vec()).await?;
+    }
+    for (at, file) in &luggage.uploads {
+        artifacts.put_file(at, file, Take::Copy).await?;
+    }
+    Ok(())
 }
 
 /// Whether files may come back of it.

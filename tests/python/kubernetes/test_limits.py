@@ -115,7 +115,7 @@ def test_code_that_no_object_takes_is_fetched_from_the_artifact_store(here: Kube
     assert function.map([{"by": 2}, {"by": 3}]).results() == [3_000_000, 4_500_000]
     assert function.run(by=function.run(action="job")).result() == 1_500_000**2
     assert [name for name in here.objects() if "runwright-code-" in name] == []
-    assert "build" in str(refused(here, lambda: function.run(action="serve"), "code_src").cure)
+    assert "requirements=" in str(refused(here, lambda: function.run(action="serve"), "code_src").cure)
 
 
 def test_results_around_the_termination_message(here: Kube) -> None:
