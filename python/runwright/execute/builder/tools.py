@@ -55,6 +55,11 @@ class Job:
         return self.folder / "home"
 
 
+def _alike(job: Job) -> list[str]:
+    """What all of them are told in the same words."""
+    return [*(f"--secret=id={name},env={name}" for name in job.secrets), *(["--no-cache"] if job.anew else [])]
+
+
 class FailedBuild(Exception):
     """The program ended without an image; what it printed says why."""
 
@@ -101,7 +106,7 @@ class Buildctl:
         command = self._command(
             "build", "--progress=plain", "--frontend=dockerfile.v0", f"--local=context={job.context}", f"--local=dockerfile={job.text.parent}",
             f"--opt=platform={job.platform}", f"--metadata-file={metadata}", f"--output=type=image,name={job.image},push=true{insecure}",
-            *(f"--secret=id={name},env={name}" for name in job.secrets), *(["--no-cache"] if job.anew else []),
+            *_alike(job),
         )  # fmt: skip
         _execute(command, {"DOCKER_CONFIG": str(job.login), **job.secrets}, say)
         return str(json.loads(metadata.read_text())["containerimage.digest"])
@@ -110,10 +115,8 @@ class Buildctl:
         return [self._program, "--addr", self._address, *arguments]
 
 
-class Docker:
-    """Docker of this machine, which has BuildKit in it."""
-
-    texts = True
+class _OfThisMachine:
+    """A program that is told all by its arguments."""
 
     def __init__(self, program: str) -> None:
         self._program = program
@@ -122,35 +125,31 @@ class Docker:
         return self._program
 
     def wait(self) -> None:
-        """It says itself when its daemon is away."""
+        """There is nothing that would have to start, or it says itself when its daemon is away."""
+
+
+class Docker(_OfThisMachine):
+    """Docker of this machine, which has BuildKit in it."""
+
+    texts = True
 
     def build(self, job: Job, say: Callable[[str], None]) -> str:
         """Build and push. Gives the digest. Raises FailedBuild, BuilderError."""
         metadata = job.folder / "metadata.json"
         command = [
             self._program, "buildx", "build", "--progress=plain", "--push", "--provenance=false", f"--file={job.text}", f"--tag={job.image}",
-            f"--platform={job.platform}", f"--metadata-file={metadata}", *(f"--secret=id={name},env={name}" for name in job.secrets),
-            *(["--no-cache"] if job.anew else []), str(job.context),
+            f"--platform={job.platform}", f"--metadata-file={metadata}", *_alike(job), str(job.context),
         ]  # fmt: skip
         login = {"DOCKER_CONFIG": str(job.login)} if job.has_login else {}
         _execute(command, {**os.environ, **login, **job.secrets}, say)
         return str(json.loads(metadata.read_text())["containerimage.digest"])
 
 
-class Podman:
+class Podman(_OfThisMachine):
     """Podman or buildah of this machine: both are told the same."""
 
     # Its versions of some years ago know neither texts within a Dockerfile nor secrets as variables.
     texts = False
-
-    def __init__(self, program: str) -> None:
-        self._program = program
-
-    def __str__(self) -> str:
-        return self._program
-
-    def wait(self) -> None:
-        """There is nothing that would have to start."""
 
     def build(self, job: Job, say: Callable[[str], None]) -> str:
         """Build and push. Gives the digest. Raises FailedBuild, BuilderError."""
@@ -158,7 +157,7 @@ class Podman:
         alike = [*([f"--authfile={job.login}/config.json"] if job.has_login else []), *(["--tls-verify=false"] if job.insecure else [])]
         build = [
             self._program, "build", f"--file={job.text}", f"--tag={job.image}", f"--platform={job.platform}", *alike,
-            *(f"--secret=id={name},env={name}" for name in job.secrets), *(["--no-cache"] if job.anew else []), str(job.context),
+            *_alike(job), str(job.context),
         ]  # fmt: skip
         _execute(build, {**os.environ, **job.secrets}, say)
         _execute([self._program, "push", f"--digestfile={digest}", *alike, job.image], dict(os.environ), say)
