@@ -4,6 +4,7 @@ It reads no more of an answer than its status and its length, so that one core o
 """
 
 import asyncio
+import functools
 import json
 import sys
 import time
@@ -80,7 +81,7 @@ async def load(request, connections):
     ends = [loop.create_future() for _ in range(connections)]
     began = time.perf_counter()
     for end in ends:
-        made = lambda end=end: Connection(bytes_of(request), began + SECONDS, latencies, end)  # noqa: E731
+        made = functools.partial(Connection, bytes_of(request), began + SECONDS, latencies, end)
         await loop.create_connection(made, "127.0.0.1", request["port"])
     for error in await asyncio.gather(*ends):
         if error is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -69,7 +70,7 @@ def _rates(bench: Bench, stack: ExitStack, servers: Mapping[str, Any]) -> None:
         latencies[name].append(told)
         return float(told["rate"])
 
-    subjects: dict[str, Callable[[], float]] = {name: (lambda name=name: once(name)) for name in servers}  # type: ignore[misc]
+    subjects: dict[str, Callable[[], float]] = {name: functools.partial(once, name) for name in servers}
     rates = interleave(subjects, bench.rounds(10, 2))
     name = f"served, {CONNECTIONS} connections"
     for peer in ("uvicorn", "bentoml", "mlserver"):

@@ -65,14 +65,15 @@ class Podman:
 def start_podman(folder: Path) -> Podman:
     """A podman that works. Where that cannot be had, the tests that need it do not run: a failure in CI."""
     if shutil.which("podman") is None or not Path("/bin/busybox").exists():
-        _not_run("podman and a static busybox are not installed (`make tools` does, as root on Debian)")
+        not_run("podman and a static busybox are not installed (`make tools` does, as root on Debian)")
     try:
         return Podman(folder)
     except (AssertionError, OSError, RuntimeError) as error:
-        _not_run(f"podman cannot run containers on this machine: {error}")
+        not_run(f"podman cannot run containers on this machine: {error}")
 
 
-def _not_run(why: str) -> NoReturn:
+def not_run(why: str) -> NoReturn:
+    """The machine lacks what a test needs: a failure where all tests must run (CI)."""
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from container_lab import CONTAINERS, STORAGE
+from container_lab import CONTAINERS, STORAGE, not_run
 
 import runwright as rw
 from tests.python.builder.builder_lab import Base, RealRegistry, files_of
@@ -28,7 +28,7 @@ def registry() -> Iterator[RealRegistry]:
 def base(home: Path, registry: RealRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A base in the registry; podman has storage of its own, and needs no container runtime for its instructions."""
     if shutil.which("podman") is None or not Path("/bin/busybox").exists() or os.getuid() != 0:
-        pytest.skip("podman or busybox is not installed, or this is not root (`make tools`)")
+        not_run("podman or busybox is not installed, or this is not root (`make tools`)")
     (tmp_path / "containers.conf").write_text(CONTAINERS)
     (tmp_path / "storage.conf").write_text(STORAGE.format(folder=tmp_path))
     (tmp_path / "auth.json").write_text("{}")
